@@ -1,0 +1,111 @@
+/** What the control plane tells a gateway, scope by scope (requirements, appendix A2; our fields are additive). */
+
+import { balanceStrategies, healthStatuses, serverNamePattern } from '@cruvero/core';
+import { z } from 'zod';
+
+const version = z.number().int().min(0);
+const jsonObject = z.record(z.string(), z.json());
+
+/** A body too large for one message: it stands in `configBucket` in parts, each at most 512 KiB. */
+export const chunkedSchema = z.looseObject({
+  version,
+  chunked: z.looseObject({ keys: z.array(z.string()).min(1).max(4_096), sha256: z.string().length(64) }),
+});
+
+const instanceSchema = z.looseObject({
+  instance_id: z.string(),
+  transport: z.enum(['stdio', 'http', 'sse', 'inproc']),
+  endpoint: z.string(),
+  weight: z.number().int().min(1),
+  tags: z.array(z.string()),
+  health: z.enum(healthStatuses as [string, ...string[]]),
+  heartbeat_interval_ms: z.number().int().optional(),
+});
+
+export const serversSchema = z.looseObject({
+  version,
+  spiffe_allow_list: z.array(z.string()).default([]),
+  servers: z.array(
+    z.looseObject({
+      tenant_id: z.string(),
+      name: z.string().regex(serverNamePattern),
+      version: z.string().optional(),
+      capabilities_hash: z.string().optional(),
+      strategy: z.enum(balanceStrategies as [string, ...string[]]).default('round_robin'),
+      instances: z.array(instanceSchema),
+      tools: z.array(jsonObject).default([]),
+    }),
+  ),
+});
+
+export const policySchema = z.looseObject({
+  version: version.default(0),
+  profiles: z
+    .array(
+      z.looseObject({
+        name: z.string().min(1),
+        rate_limit: z.number().positive(),
+        rate_burst: z.number().positive(),
+        tool_allowlist: z.array(z.string()).optional(),
+        tool_denylist: z.array(z.string()).optional(),
+        enforcement_mode: z.enum(['enforce', 'audit']),
+      }),
+    )
+    .min(1)
+    .refine((profiles) => profiles.some((p) => p.name === 'default'), 'one profile must be named "default"'),
+});
+
+const secretName = /secret|password|token|private_key|apikey|api_key/i;
+
+/** True where a key anywhere inside looks like it carries a secret: settings travel in the clear. */
+function holdsSecretName(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(holdsSecretName);
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(([key, inner]) => secretName.test(key) || holdsSecretName(inner));
+}
+
+export const serverSettingsSchema = z.looseObject({
+  config_version: z.number().int().min(1),
+  servers: z.array(
+    z.looseObject({
+      server_name: z.string().min(1),
+      effective_settings: jsonObject.refine(
+        (settings) => !holdsSecretName(settings),
+        'a setting must not be named like a secret; pass secrets by reference',
+      ),
+    }),
+  ),
+});
+
+export const authSchema = z.looseObject({
+  version: version.default(0),
+  mode: z.enum(['apikey', 'jwt', 'none']),
+  oidc_issuer: z.string().optional(),
+  oidc_audience: z.string().optional(),
+  /** Hashes only. */
+  keys: z
+    .array(
+      z.looseObject({
+        key_id: z.string(),
+        sha256: z.string().regex(/^[0-9a-f]{64}$/),
+        tenant_id: z.string(),
+        principal: z.string(),
+        scopes: z.array(z.enum(['mcp', 'admin'])),
+        profile: z.string(),
+      }),
+    )
+    .default([]),
+});
+
+export const configRequestSchema = z.looseObject({
+  gateway_id: z.string(),
+  tenant_id: z.string().optional(),
+  /** `config.<scope>` → version that the gateway has. */
+  last_known_versions: z.record(z.string(), z.number().int()).default({}),
+});
+
+export type ServersPayload = z.output<typeof serversSchema>;
+export type PolicyPayload = z.output<typeof policySchema>;
+export type ServerSettingsPayload = z.output<typeof serverSettingsSchema>;
+export type AuthPayload = z.output<typeof authSchema>;
+export type ConfigRequest = z.output<typeof configRequestSchema>;

@@ -1,0 +1,12 @@
+/** What services ask of the outside; adapters give it. The contract suites are under `@cruvero/ports/contracts/…`. */
+
+export * from './bus.ts';
+export * from './cache.ts';
+export * from './child.ts';
+export * from './clock.ts';
+export * from './counter.ts';
+export * from './listener.ts';
+export * from './server-store.ts';
+export * from './servers-source.ts';
+export * from './telemetry.ts';
+export * from './upstream.ts';

@@ -1,0 +1,35 @@
+/** Where configured servers come from (cruvero.json, environment), and the news when they change. */
+
+import type { ServerName } from '@cruvero/core';
+
+/** An entry of `mcpServers`: a command to run, or a URL to reach. */
+export type ConfiguredServer =
+  | {
+      readonly kind: 'command';
+      readonly name: ServerName;
+      readonly command: string;
+      readonly args: readonly string[];
+      readonly env: Readonly<Record<string, string>>;
+      readonly cwd?: string;
+      /** Running copies, 1 to 32. */
+      readonly instances: number;
+    }
+  | {
+      readonly kind: 'url';
+      readonly name: ServerName;
+      readonly transport: 'http' | 'sse';
+      readonly url: string;
+    };
+
+export interface ServersRead {
+  readonly servers: readonly ConfiguredServer[];
+  /** Entries that were left out, one sentence each; the others stand. */
+  readonly problems: readonly string[];
+}
+
+export interface ServersSource {
+  /** The present state; a file that cannot be read gives a problem and no servers. */
+  read(): Promise<ServersRead>;
+  /** Called with the new state whenever it differs; never with a half-written one. */
+  watch(onChange: (read: ServersRead) => void): { close(): void };
+}
