@@ -1,6 +1,10 @@
 /** What services say to each other: subjects, payloads, REST shapes. */
 
+export * from './capabilities-hash.ts';
+export * from './config-body.ts';
+export * from './chunks.ts';
 export * from './config-payloads.ts';
 export * from './decode.ts';
 export * from './lifecycle.ts';
+export * from './mcp-servers-file.ts';
 export * from './subjects.ts';

@@ -1,5 +1,6 @@
 /** The face of core: pure rules, no IO, no clock, no promise. Inside core, import the file. */
 
+export * from './catalog/compile.ts';
 export * from './model/fault.ts';
 export * from './model/ids.ts';
 export * from './model/json.ts';
@@ -11,3 +12,20 @@ export * from './wire/header-value.ts';
 export * from './wire/json-spans.ts';
 export * from './wire/splice.ts';
 export * from './wire/sse.ts';
+export * from './catalog/listing.ts';
+export * from './catalog/names.ts';
+export * from './era/classify.ts';
+export * from './era/message.ts';
+export * from './era/outbound.ts';
+export * from './era/reply.ts';
+export * from './era/results.ts';
+export * from './era/versions.ts';
+export * from './catalog/uris.ts';
+export * from './policy/authorize.ts';
+export * from './traffic/balance.ts';
+export * from './traffic/breaker.ts';
+export * from './traffic/limit.ts';
+export * from './traffic/retry.ts';
+export * from './health/probing.ts';
+export * from './health/staleness.ts';
+export * from './health/verdict.ts';

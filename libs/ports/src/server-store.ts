@@ -36,8 +36,8 @@ export interface GatewayRecord {
 }
 
 /**
- * Everything one committed change may touch. Each mutation bumps the revision once; two transactions that overlap are
- * serialised by the store.
+ * Everything one committed change may touch. Two transactions that overlap are serialised by the store, so outbox rows
+ * are in the order of the commits.
  */
 export interface StoreTransaction {
   upsert(draft: ServerDraft): Promise<ServerRecord>;
@@ -86,6 +86,13 @@ export interface ServerStore {
     readonly profiles: readonly PolicyProfile[];
   }>;
 
+  /** Ordered by key id. */
+  apiKeys(): Promise<readonly ApiKey[]>;
+  /** Ordered by name. */
+  profiles(): Promise<readonly PolicyProfile[]>;
+  /** Of the last commit; 0 before the first bump. */
+  revision(): Promise<number>;
+
   /** All or nothing; retried by the store on a serialisation failure, so `work` must not act outside it. */
   transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T>;
 
@@ -93,7 +100,7 @@ export interface ServerStore {
   outbox(rowsMax: number): Promise<readonly OutboxRow[]>;
   /** Takes published rows out. */
   settle(ids: readonly number[]): Promise<void>;
-  /** Forgets event ids older than this. */
+  /** Forgets event ids first seen before this moment (milliseconds since 1970); returns how many. */
   forgetSights(olderThanMs: number): Promise<number>;
 
   putGateway(record: GatewayRecord): Promise<void>;

@@ -2,6 +2,9 @@
 
 import type { ServerName } from '@cruvero/core';
 
+/** Which kind of configuration a server comes from; the registry keeps it as the row's source. */
+export type ServerOrigin = 'file' | 'env';
+
 /** An entry of `mcpServers`: a command to run, or a URL to reach. */
 export type ConfiguredServer =
   | {
@@ -13,12 +16,14 @@ export type ConfiguredServer =
       readonly cwd?: string;
       /** Running copies, 1 to 32. */
       readonly instances: number;
+      readonly origin?: ServerOrigin;
     }
   | {
       readonly kind: 'url';
       readonly name: ServerName;
       readonly transport: 'http' | 'sse';
       readonly url: string;
+      readonly origin?: ServerOrigin;
     };
 
 export interface ServersRead {
@@ -30,6 +35,9 @@ export interface ServersRead {
 export interface ServersSource {
   /** The present state; a file that cannot be read gives a problem and no servers. */
   read(): Promise<ServersRead>;
-  /** Called with the new state whenever it differs; never with a half-written one. */
+  /**
+   * Called with the new state whenever it differs from the one told or read before; never with a half-written one. Watch
+   * first, then read: news that came before the reading is done is newer than it.
+   */
   watch(onChange: (read: ServersRead) => void): { close(): void };
 }

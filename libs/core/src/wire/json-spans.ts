@@ -54,7 +54,6 @@ function skipString(text: string, from: number): number {
     if (c === backslash) i = skipEscape(text, i);
     else if (c >= 32) i += 1;
     else throw new BadJson(i >= text.length ? 'a string has no end' : 'a control character stands in a string', i);
-    if (i > text.length || Number.isNaN(c)) throw new BadJson('a string has no end', text.length);
   }
 }
 
@@ -62,7 +61,9 @@ function skipEscape(text: string, at: number): number {
   const c = text[at + 1];
   if (c === undefined) throw new BadJson('a string has no end', at);
   if (c === 'u') {
-    if (!/^[0-9a-fA-F]{4}$/.test(text.slice(at + 2, at + 6))) throw new BadJson('a \\u escape needs four hex digits', at);
+    if (!/^[0-9a-fA-F]{4}$/.test(text.slice(at + 2, at + 6))) {
+      throw new BadJson('a \\u escape needs four hex digits', at);
+    }
     return at + 6;
   }
   if (!'"\\/bfnrt'.includes(c)) throw new BadJson('an escape in a string is unknown', at);
@@ -160,14 +161,29 @@ function memberName(text: string, keyStart: number, keyEnd: number): string {
  */
 export function objectMembers(text: string, start: number): Members | JsonProblem {
   return guarded(() => {
-    if (text.charCodeAt(start) !== openBrace) throw new BadJson('an object should stand here', start);
     const members = new Map<string, Span>();
-    eachMember(text, start, 0, (keyStart, keyEnd, valueStart, valueEnd) => {
-      const name = memberName(text, keyStart, keyEnd);
-      if (members.has(name)) throw new BadJson(`the member ${JSON.stringify(name.slice(0, 64))} stands twice`, keyStart);
-      members.set(name, { start: valueStart, end: valueEnd });
-    });
+    readObject(text, start, members);
     return members;
+  });
+}
+
+/** The members of the object that the whole text is; nothing but space may stand around it. */
+export function wholeObject(text: string): Members | JsonProblem {
+  return guarded(() => {
+    const members = new Map<string, Span>();
+    const end = readObject(text, skipSpace(text, 0), members);
+    const rest = skipSpace(text, end);
+    if (rest < text.length) throw new BadJson('something stands behind the end of the value', rest);
+    return members;
+  });
+}
+
+function readObject(text: string, start: number, members: Map<string, Span>): number {
+  if (text.charCodeAt(start) !== openBrace) throw new BadJson('an object should stand here', start);
+  return eachMember(text, start, 0, (keyStart, keyEnd, valueStart, valueEnd) => {
+    const name = memberName(text, keyStart, keyEnd);
+    if (members.has(name)) throw new BadJson(`the member ${JSON.stringify(name.slice(0, 64))} stands twice`, keyStart);
+    members.set(name, { start: valueStart, end: valueEnd });
   });
 }
 

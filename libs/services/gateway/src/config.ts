@@ -1,0 +1,33 @@
+/** What the gateway is told at start; names as in requirements §2, §5, §8. */
+
+import type { AuthMode, BreakerPolicy, GatewayId, RetryPolicy, TenantId } from '@cruvero/core';
+import type { LinkBounds } from '@cruvero/upstream';
+
+export interface GatewayConfig {
+  readonly gatewayId: GatewayId;
+  /** Tenant of callers and servers that name none. */
+  readonly tenantId: TenantId;
+  readonly version: string;
+  readonly auth: AuthMode;
+  /** Host headers answered besides the listener's own names; `host` or `host:port`. */
+  readonly allowedHosts: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  readonly subjectPrefix: string;
+  readonly link: LinkBounds;
+  readonly retry: RetryPolicy;
+  readonly breaker: BreakerPolicy;
+  /** For a whole call, retries included. */
+  readonly callDeadlineMs: number;
+  readonly bodyBytesMax: number;
+  /** Legacy sessions held; the one idle longest goes first. */
+  readonly sessionsMax: number;
+  readonly sessionIdleMs: number;
+  /** Open event streams, all callers together. */
+  readonly streamsMax: number;
+  /** A stream is closed after so long; its client opens a new one. */
+  readonly streamAgeMs: number;
+  /** A server's lists are asked again after so long. */
+  readonly listAgeMs: number;
+  /** Calls under way at once; beyond it callers are told to come again. */
+  readonly callsMax: number;
+}

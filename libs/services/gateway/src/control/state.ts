@@ -1,0 +1,99 @@
+/** Holds the one current snapshot. Swapping it is one assignment; calls keep the one they began with. */
+
+import type { GatewayId, HealthStatus, Server, Snapshot } from '@cruvero/core';
+import type { ConfigScope } from '@cruvero/contracts';
+import { buildSnapshot, type Payloads } from './snapshot-state.ts';
+
+export interface SnapshotChange {
+  readonly before: Snapshot;
+  readonly after: Snapshot;
+  readonly added: readonly Server[];
+  readonly removed: readonly Server[];
+  /** Other instances, other definitions, another version. */
+  readonly changed: readonly Server[];
+}
+
+export class SnapshotState {
+  #payloads: Payloads;
+  #verdicts = new Map<string, HealthStatus>();
+  #snapshot: Snapshot;
+  readonly #gatewayId: GatewayId;
+  readonly #onChange: (change: SnapshotChange) => void;
+
+  constructor(gatewayId: GatewayId, payloads: Payloads, onChange: (change: SnapshotChange) => void) {
+    this.#gatewayId = gatewayId;
+    this.#payloads = payloads;
+    this.#snapshot = buildSnapshot(gatewayId, payloads, this.#verdicts);
+    this.#onChange = onChange;
+  }
+
+  current(): Snapshot {
+    return this.#snapshot;
+  }
+
+  payloads(): Payloads {
+    return this.#payloads;
+  }
+
+  /** A payload older than the one that is applied is ignored. True where it was applied. */
+  apply(scope: ConfigScope, payload: Payloads[ConfigScope]): boolean {
+    const version = versionOf(payload);
+    const applied = versionOf(this.#payloads[scope]);
+    if (payload === undefined || version < applied) return false;
+    if (version === applied && this.#payloads[scope] !== undefined) return false;
+    this.#payloads = { ...this.#payloads, [scope]: payload };
+    if (scope === 'servers') this.#verdicts.clear();
+    this.#rebuild();
+    return true;
+  }
+
+  /** Lays a verdict over an instance until the control plane says more. */
+  judge(key: string, health: HealthStatus): void {
+    if (this.#verdicts.get(key) === health) return;
+    this.#verdicts.set(key, health);
+    if (this.#verdicts.size > verdictsMax) this.#verdicts.delete(this.#verdicts.keys().next().value ?? key);
+    this.#rebuild();
+  }
+
+  #rebuild(): void {
+    const before = this.#snapshot;
+    this.#snapshot = buildSnapshot(this.#gatewayId, this.#payloads, this.#verdicts);
+    this.#onChange(diffSnapshots(before, this.#snapshot));
+  }
+}
+
+const verdictsMax = 10_000;
+
+function versionOf(payload: Payloads[ConfigScope]): number {
+  if (payload === undefined) return -1;
+  return 'config_version' in payload ? Number(payload.config_version) : Number(payload['version']);
+}
+
+export function diffSnapshots(before: Snapshot, after: Snapshot): SnapshotChange {
+  const added: Server[] = [];
+  const changed: Server[] = [];
+  for (const [key, server] of after.servers) {
+    const old = before.servers.get(key);
+    if (!old) added.push(server);
+    else if (!sameServer(old, server)) changed.push(server);
+  }
+  const removed = [...before.servers].filter(([key]) => !after.servers.has(key)).map(([, server]) => server);
+  return { before, after, added, removed, changed };
+}
+
+/** Health alone is no change of what is offered. */
+function sameServer(a: Server, b: Server): boolean {
+  if (a.capabilitiesHash !== b.capabilitiesHash || a.version !== b.version) return false;
+  if (a.instances.length !== b.instances.length) return false;
+  return a.instances.every((i, at) => {
+    const other = b.instances[at];
+    return other !== undefined && i.instanceId === other.instanceId && i.endpoint === other.endpoint;
+  });
+}
+
+/** The names of a tenant's servers, in order. */
+export function serversOf(snapshot: Snapshot, tenantId: string): readonly Server[] {
+  const servers: Server[] = [];
+  for (const server of snapshot.servers.values()) if (server.tenantId === tenantId) servers.push(server);
+  return servers.sort((a, b) => (a.name < b.name ? -1 : 1));
+}

@@ -1,0 +1,53 @@
+/** Counts and times every call, and spans it in a trace. */
+
+import { isFault, type Fault, type Reply } from '@cruvero/core';
+import type { Clock, Telemetry } from '@cruvero/ports';
+import type { Filter, Routed } from '../pipeline.ts';
+
+const bucketsSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+export function measureFilter(clock: Clock, telemetry: Telemetry): Filter {
+  const { metrics, log, tracer } = telemetry;
+  const calls = metrics.counter('mcpgw_tool_calls_total', 'Calls by tool, server and outcome');
+  const seconds = metrics.histogram('mcpgw_tool_call_duration_seconds', 'From routing to reply', bucketsSeconds);
+  const errors = metrics.counter('mcpgw_upstream_errors_total', 'Calls that a server failed, by reason');
+  return (next) => async (call) => {
+    const fromMs = clock.monotonicMs();
+    const span = tracer.start(`mcp ${call.message.method}`, call.trace, 'server');
+    const outcome = await next({ ...call, trace: span.context });
+    const status = statusOf(outcome);
+    const labels = { tool: toolLabel(call), backend: call.server.name };
+    calls.add(1, { ...labels, status });
+    seconds.record((clock.monotonicMs() - fromMs) / 1_000, labels);
+    if (isFault(outcome)) {
+      errors.add(1, { backend: call.server.name, error_type: outcome.fault });
+      span.fail(outcome.fault);
+      log.warn('call failed', callFields(call, outcome, span.traceId));
+    }
+    span.set('mcp.server', call.server.name);
+    span.set('mcp.target', call.target);
+    span.end();
+    return outcome;
+  };
+}
+
+function statusOf(outcome: Reply | Fault): string {
+  return isFault(outcome) ? outcome.fault : outcome.kind;
+}
+
+/** Resource URIs are not labels: there may be any number of them. */
+function toolLabel(call: Routed): string {
+  return call.message.method === 'tools/call' || call.message.method === 'prompts/get' ? call.target : call.message.method;
+}
+
+function callFields(call: Routed, fault: Fault, traceId: string) {
+  return {
+    traceId,
+    fault: fault.fault,
+    detail: 'detail' in fault ? fault.detail : undefined,
+    method: call.message.method,
+    server: call.server.name,
+    tenant: call.principal.tenantId,
+    principal: call.principal.name,
+  };
+}

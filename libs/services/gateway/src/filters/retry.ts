@@ -1,0 +1,57 @@
+/** Tries again what may be tried again, within the call's deadline. */
+
+import { decideRetry, isFault, type RetryPolicy } from '@cruvero/core';
+import type { Clock, Random, Telemetry } from '@cruvero/ports';
+import type { Filter, Routed } from '../pipeline.ts';
+
+/** Instances that this call tried, by the call itself; the balancer reads it. */
+export type Tried = WeakMap<object, Set<string>>;
+
+export interface RetryParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly telemetry: Telemetry;
+  /** Set for one call, shared with the balancer. */
+  readonly tried: Tried;
+}
+
+export function retryFilter(policy: RetryPolicy, parts: RetryParts): Filter {
+  const { clock, random, tried } = parts;
+  const retries = parts.telemetry.metrics.counter('mcpgw_retries_total', 'Attempts made besides the first');
+  return (next) => async (call) => {
+    for (let made = 1; ; made += 1) {
+      const outcome = await next(call);
+      if (!isFault(outcome)) return outcome;
+      const verdict = decideRetry(
+        {
+          made,
+          fault: outcome,
+          idempotent: call.idempotent,
+          elsewhere: (tried.get(call.abort)?.size ?? 0) < call.server.instances.length,
+          leftMs: call.deadlineMs - clock.nowMs(),
+        },
+        policy,
+        random,
+      );
+      if ('stop' in verdict || call.abort.signal.aborted) return outcome;
+      retries.add(1, { backend: call.server.name });
+      if (verdict.retryInMs > 0) {
+        tried.delete(call.abort);
+        await pause(verdict.retryInMs, call, clock);
+      }
+    }
+  };
+}
+
+/** Ends early when the caller goes away. */
+function pause(delayMs: number, call: Routed, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      timer.cancel();
+      call.abort.signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = clock.after(delayMs, done);
+    call.abort.signal.addEventListener('abort', done);
+  });
+}

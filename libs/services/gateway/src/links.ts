@@ -1,0 +1,47 @@
+/** The open conversations, one per instance, made on first use and closed when the instance is gone. */
+
+import type { Instance, Server, ServerName } from '@cruvero/core';
+import { UpstreamLink, type LinkBounds, type LinkPorts } from '@cruvero/upstream';
+import { stateKey } from './filters/balance.ts';
+
+export class Links {
+  readonly #links = new Map<string, UpstreamLink>();
+  readonly #bounds: LinkBounds;
+  readonly #ports: LinkPorts;
+
+  constructor(bounds: LinkBounds, ports: LinkPorts) {
+    this.#bounds = bounds;
+    this.#ports = ports;
+  }
+
+  of(server: ServerName, instance: Instance): UpstreamLink {
+    const key = stateKey(instance);
+    let link = this.#links.get(key);
+    if (!link) this.#links.set(key, (link = new UpstreamLink({ server, instance }, this.#bounds, this.#ports)));
+    return link;
+  }
+
+  /** Ends the conversations with instances that no server of the snapshot has any more. */
+  async keepOnly(servers: Iterable<Server>): Promise<void> {
+    const wanted = new Set<string>();
+    for (const server of servers) for (const instance of server.instances) wanted.add(stateKey(instance));
+    const ended = [...this.#links].filter(([key]) => !wanted.has(key));
+    for (const [key] of ended) this.#links.delete(key);
+    await Promise.all(ended.map(([, link]) => link.close()));
+  }
+
+  /** Legacy sessions held upstream, for the gauge. */
+  sessionCount(): number {
+    let count = 0;
+    for (const link of this.#links.values()) count += link.sessionCount;
+    return count;
+  }
+
+  sweep(): void {
+    for (const link of this.#links.values()) link.sweep();
+  }
+
+  async close(): Promise<void> {
+    await this.keepOnly([]);
+  }
+}

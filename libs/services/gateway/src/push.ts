@@ -1,0 +1,71 @@
+/** Tells listening clients that a list changed: several changes in a moment are one notification. */
+
+import type { ListKind, Server, TenantId } from '@cruvero/core';
+import type { Clock, Timer } from '@cruvero/ports';
+import type { Door } from './pipeline.ts';
+
+export type ListChange = 'tools' | 'resources' | 'prompts';
+
+export interface Listening {
+  readonly tenantId: TenantId;
+  readonly door: Door;
+  readonly wants: ReadonlySet<ListChange>;
+  /** Must not throw; called once per kind. */
+  readonly tell: (change: ListChange) => void;
+}
+
+const gatherMs = 50;
+
+export class Push {
+  readonly #listening = new Set<Listening>();
+  readonly #due = new Map<Listening, Set<ListChange>>();
+  readonly #clock: Clock;
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#listening.size;
+  }
+
+  add(listening: Listening): { close(): void } {
+    this.#listening.add(listening);
+    return {
+      close: () => {
+        this.#listening.delete(listening);
+        this.#due.delete(listening);
+      },
+    };
+  }
+
+  /** Something of this server's lists changed. */
+  changed(tenantId: TenantId, server: Server, kinds: readonly ListKind[]): void {
+    const changes = new Set(kinds.map(listChange));
+    for (const one of this.#listening) {
+      if (one.tenantId !== tenantId || (one.door.door === 'server' && one.door.name !== server.name)) continue;
+      const due = this.#due.get(one) ?? new Set();
+      for (const change of changes) if (one.wants.has(change)) due.add(change);
+      if (due.size > 0) this.#due.set(one, due);
+    }
+    if (this.#due.size > 0) this.#timer ??= this.#clock.after(gatherMs, () => this.#tell());
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#listening.clear();
+    this.#due.clear();
+  }
+
+  #tell(): void {
+    this.#timer = undefined;
+    const due = [...this.#due];
+    this.#due.clear();
+    for (const [one, changes] of due) for (const change of changes) one.tell(change);
+  }
+}
+
+function listChange(kind: ListKind): ListChange {
+  return kind === 'resourceTemplates' ? 'resources' : kind;
+}

@@ -1,0 +1,261 @@
+/** Puts the gateway together: state, catalog, pipeline, doors. Everything else is a part with one task. */
+
+import type { ListKind, Server, Snapshot, TenantId } from '@cruvero/core';
+import { Health, isLoopbackHost } from '@cruvero/chassis';
+import type { Bus, Clock, HttpHandler, Listening, Listener, Random, StateFile, Telemetry, Timer, Upstreams } from '@cruvero/ports';
+import { Calls } from './calls.ts';
+import { Catalog } from './catalog/catalog.ts';
+import type { GatewayConfig } from './config.ts';
+import { startControlLink, type ControlLink } from './control/control-link.ts';
+import { readLastKnown, writeLastKnown, type LastKnown } from './control/last-known.ts';
+import { SnapshotState, type SnapshotChange } from './control/state.ts';
+import { gatewayInfo } from './faces.ts';
+import { balancer, stateKey, type Balancer, type BalanceParts } from './filters/balance.ts';
+import { limitFilter } from './filters/limit.ts';
+import { measureFilter } from './filters/measure.ts';
+import { retryFilter, type Tried } from './filters/retry.ts';
+import { forwarder } from './forward.ts';
+import { front } from './http/front.ts';
+import { serveMcp } from './http/mcp-endpoint.ts';
+import { restFacade, restPrefix } from './http/rest-facade.ts';
+import { Streams } from './http/streams.ts';
+import { Links } from './links.ts';
+import { pipeline, type Next } from './pipeline.ts';
+import { Push } from './push.ts';
+import { ClientSessions } from './sessions.ts';
+
+export interface GatewayPorts {
+  readonly bus: Bus;
+  readonly upstreams: Upstreams;
+  readonly listener: Listener;
+  readonly stateFile: StateFile;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly telemetry: Telemetry;
+  /** Other HTTP behind the same address, such as the registry's admin API in the embedded layout. */
+  readonly mounts?: readonly { readonly prefix: string; readonly handler: HttpHandler }[];
+}
+
+export interface Gateway {
+  readonly listening: Listening;
+  readonly health: Health;
+  /** Resolves when every server of the present snapshot was asked for its lists once. */
+  settled(): Promise<void>;
+  snapshot(): Snapshot;
+  /** Drains: not ready at once, streams told to end, running calls finished within `graceMs`. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Written at most this often; a change in between is written with the next. */
+const writeEveryMs = 1_000;
+const sweepEveryMs = 30_000;
+
+export async function startGateway(config: GatewayConfig, ports: GatewayPorts): Promise<Gateway> {
+  const known = await readLastKnown(ports.stateFile, ports.telemetry.log);
+  const rooms = furnish(config, ports, known);
+  const { sessions, streams, links, state, catalog, push, control, writer } = rooms;
+  const health = readiness(ports.clock, state);
+  const sweeper = ports.clock.every(sweepEveryMs, () => {
+    sessions.sweep();
+    links.sweep();
+  });
+  gauges(ports.telemetry, rooms);
+  const listening = await openDoors(config, ports, rooms, health);
+  return {
+    listening,
+    health,
+    settled: () => catalog.settled(),
+    snapshot: () => state.current(),
+    stop: async (graceMs) => {
+      health.drain();
+      sweeper.cancel();
+      sessions.closeAll();
+      streams.close();
+      await control.close();
+      await listening.close(graceMs);
+      catalog.close();
+      push.close();
+      await links.close();
+      await writer.close();
+    },
+  };
+}
+
+interface Rooms {
+  readonly push: Push;
+  readonly streams: Streams;
+  readonly sessions: ClientSessions;
+  readonly links: Links;
+  readonly state: SnapshotState;
+  readonly catalog: Catalog;
+  readonly calls: Calls;
+  readonly control: ControlLink;
+  readonly writer: Writer;
+}
+
+/** The parts, each given just what it uses. Those that tell each other of changes meet in `followed`. */
+function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown): Rooms {
+  const { clock, random, telemetry } = ports;
+  const push = new Push(clock);
+  const links = new Links(config.link, { upstreams: ports.upstreams, clock, clientInfo: gatewayInfo(config.version) });
+  const followed = (change: SnapshotChange): void => {
+    catalog.follow(change);
+    writer.soon();
+    forgetGone(change.after, links, balance);
+    reportChange(control, change, clock);
+  };
+  const state = new SnapshotState(config.gatewayId, known.payloads, followed);
+  const writer = new Writer(ports, () => ({ payloads: state.payloads(), lists: catalog.known() }));
+  const offered = (tenantId: TenantId, server: Server, kinds: readonly ListKind[]): void => {
+    push.changed(tenantId, server, kinds);
+    writer.soon();
+  };
+  const catalog = new Catalog(
+    { links, clock, random, telemetry, snapshot: () => state.current(), listAgeMs: config.listAgeMs, onChange: offered },
+    known.lists,
+  );
+  const control = startControlLink(config, {
+    bus: ports.bus,
+    clock,
+    random,
+    telemetry,
+    current: () => state.payloads(),
+    onPayload: (scope, payload) => {
+      if (state.apply(scope, payload)) control.report('config.applied', { scope, versions: { ...state.current().versions } });
+    },
+    onVerdict: (key, health) => state.judge(key, health),
+  });
+  const { balance, way } = wayOfCalls(config, ports, links, (server, instance, admitted) =>
+    reportHealth(control, server, instance.instanceId, admitted),
+  );
+  const calls = new Calls({ catalog, links, pipeline: way, clock, version: config.version, callsMax: config.callsMax });
+  const streams = new Streams(config, clock);
+  return { push, streams, sessions: new ClientSessions(config, clock), links, state, catalog, calls, control, writer };
+}
+
+/** The pipeline with its filters; its order stands in pipeline.ts. */
+function wayOfCalls(
+  config: GatewayConfig,
+  { clock, random, telemetry }: GatewayPorts,
+  links: Links,
+  onHealth: BalanceParts['onHealth'],
+): { readonly balance: Balancer; readonly way: Next } {
+  const tried: Tried = new WeakMap();
+  const balance = balancer(config.breaker, forwarder(links, telemetry), { clock, random, telemetry, tried, onHealth });
+  const filters = {
+    measure: measureFilter(clock, telemetry),
+    limit: limitFilter(clock, telemetry),
+    retry: retryFilter(config.retry, { clock, random, telemetry, tried }),
+  };
+  return { balance, way: pipeline(filters, balance.next) };
+}
+
+async function openDoors(config: GatewayConfig, ports: GatewayPorts, rooms: Rooms, health: Health): Promise<Listening> {
+  const { clock, telemetry } = ports;
+  const { state, calls, catalog } = rooms;
+  const snapshot = (): Snapshot => state.current();
+  const endpoint = { ...rooms, config, clock, snapshot };
+  // The address is known only once the listener is open, and needed only when a request comes.
+  const where: { listening?: Listening } = {};
+  const handler = front({
+    status: { service: 'gateway', version: config.version, health, metrics: telemetry.metrics },
+    telemetry,
+    allowedHosts: config.allowedHosts,
+    allowedOrigins: config.allowedOrigins,
+    loopback: () => isLoopbackHost(where.listening?.host ?? ''),
+    home: () => ({
+      version: config.version,
+      url: where.listening?.url ?? '',
+      needsKey: config.auth !== 'none',
+      servers: snapshot().servers.size,
+    }),
+    serveMcp: (request, response, door) => serveMcp(request, response, door, endpoint),
+    mounts: [
+      { prefix: restPrefix, handler: restFacade({ config, calls, catalog, clock, snapshot }) },
+      ...(ports.mounts ?? []),
+    ],
+  });
+  where.listening = await ports.listener.listen(handler);
+  return where.listening;
+}
+
+function readiness(clock: Clock, state: SnapshotState): Health {
+  const health = new Health(clock);
+  health.add('snapshot', () => (state.payloads().auth ? undefined : 'no configuration has come from the control plane yet'));
+  return health;
+}
+
+function forgetGone(snapshot: Snapshot, links: Links, balance: Balancer): void {
+  const keys = new Set<string>();
+  for (const server of snapshot.servers.values()) for (const instance of server.instances) keys.add(stateKey(instance));
+  balance.keepOnly(keys);
+  void links.keepOnly(snapshot.servers.values());
+}
+
+function reportChange(control: ControlLink, change: SnapshotChange, clock: Clock): void {
+  const occurredAt = new Date(clock.nowMs()).toISOString();
+  for (const server of change.added) control.report('server.registered', { ...serverFields(server), occurred_at: occurredAt });
+  for (const server of change.changed) {
+    control.report('server.capabilities_changed', { ...serverFields(server), tool_names: server.tools.map((t) => String(t['name'])) });
+  }
+  for (const server of change.removed) control.report('server.deregistered', { ...serverFields(server), reason: 'not in the snapshot any more' });
+}
+
+function serverFields(server: Server) {
+  return {
+    server_id: `${server.tenantId}/${server.name}`,
+    name: server.name,
+    capability_hash: server.capabilitiesHash ?? '',
+  };
+}
+
+function reportHealth(control: ControlLink, server: Server, instanceId: string, admitted: boolean): void {
+  control.report('server.health_changed', {
+    ...serverFields(server),
+    instance_id: instanceId,
+    old_status: admitted ? 'stale' : 'active',
+    new_status: admitted ? 'active' : 'stale',
+  });
+}
+
+function gauges({ metrics }: Telemetry, { sessions, streams, calls, links }: Rooms): void {
+  metrics.gauge('mcpgw_sessions', 'Legacy sessions of clients', () => [{ value: sessions.size }]);
+  metrics.gauge('mcpgw_streams', 'Open event streams to clients', () => [{ value: streams.size }]);
+  metrics.gauge('mcpgw_calls_in_flight', 'Calls under way', () => [{ value: calls.running }]);
+  metrics.gauge('mcpgw_upstream_sessions', 'Legacy sessions held to servers', () => [{ value: links.sessionCount() }]);
+}
+
+/** Writes the last known state soon after a change, never twice at once; a full disk is said, and the gateway goes on. */
+class Writer {
+  readonly #ports: GatewayPorts;
+  readonly #known: () => Parameters<typeof writeLastKnown>[1];
+  #timer: Timer | undefined;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(ports: GatewayPorts, known: () => Parameters<typeof writeLastKnown>[1]) {
+    this.#ports = ports;
+    this.#known = known;
+  }
+
+  soon(): void {
+    this.#timer ??= this.#ports.clock.after(writeEveryMs, () => {
+      this.#timer = undefined;
+      this.#write();
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#timer) {
+      this.#timer.cancel();
+      this.#write();
+    }
+    await this.#writing;
+  }
+
+  #write(): void {
+    const { stateFile, telemetry } = this.#ports;
+    this.#writing = this.#writing
+      .then(() => writeLastKnown(stateFile, this.#known()))
+      .catch((error: unknown) => telemetry.log.error('the last known state cannot be written', { error }));
+  }
+}

@@ -1,0 +1,23 @@
+/** What went wrong on the way to a server, in the words of the core. */
+
+import type { Fault, ServerName } from '@cruvero/core';
+import type { UpstreamFault } from '@cruvero/ports';
+
+/** `timeoutMs` is the bound that was given to the exchange. */
+export function coreFault(fault: UpstreamFault, server: ServerName, timeoutMs: number): Fault {
+  switch (fault.fault) {
+    case 'unreachable':
+    case 'refused_address':
+      return { fault: 'upstream_unavailable', server, detail: fault.detail, neverLeft: fault.neverLeft };
+    case 'timeout':
+      return fault.neverLeft
+        ? { fault: 'upstream_unavailable', server, detail: fault.detail, neverLeft: true }
+        : { fault: 'upstream_timeout', server, timeoutMs };
+    case 'broken':
+      return { fault: 'upstream_broken', server, detail: fault.detail };
+    case 'too_large':
+      return { fault: 'upstream_too_large', server, bytesMax: Number(/\d+/.exec(fault.detail)?.[0] ?? 0) };
+    case 'aborted':
+      return { fault: 'cancelled' };
+  }
+}

@@ -1,0 +1,40 @@
+/** Whom a link speaks to, and with which bounds. */
+
+import type { Instance, JsonObject, ServerName } from '@cruvero/core';
+import type { Clock, Upstreams } from '@cruvero/ports';
+
+export interface Peer {
+  readonly server: ServerName;
+  readonly instance: Pick<Instance, 'instanceId' | 'transport' | 'endpoint'>;
+}
+
+export interface LinkBounds {
+  /** For one request, or between two events of a stream. */
+  readonly timeoutMs: number;
+  /** For one answer. */
+  readonly answerBytesMax: number;
+  /** Legacy sessions held to one instance; the one idle longest goes first. */
+  readonly sessionsMax: number;
+  /** A session that nobody used for so long is ended. */
+  readonly sessionIdleMs: number;
+  /** An instance's era is asked again after so long. */
+  readonly faceAgeMs: number;
+  /** Pages followed in one listing. */
+  readonly pagesMax: number;
+}
+
+export const defaultBounds: LinkBounds = {
+  timeoutMs: 30_000,
+  answerBytesMax: 32 << 20,
+  sessionsMax: 256,
+  sessionIdleMs: 600_000,
+  faceAgeMs: 3_600_000,
+  pagesMax: 1_000,
+};
+
+export interface LinkPorts {
+  readonly upstreams: Upstreams;
+  readonly clock: Clock;
+  /** How this process names itself to servers. */
+  readonly clientInfo: JsonObject;
+}
