@@ -7,4 +7,5 @@ export * from './config-payloads.ts';
 export * from './decode.ts';
 export * from './lifecycle.ts';
 export * from './mcp-servers-file.ts';
+export * from './registry-rest.ts';
 export * from './subjects.ts';

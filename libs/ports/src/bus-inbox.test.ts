@@ -47,7 +47,10 @@ describe('Inbox', () => {
       () => undefined,
       { messagesMax: 2, bytesMax: 10 },
     );
-    assert.deepEqual([inbox.push('a', 6), inbox.push('b', 5), inbox.push('c', 4), inbox.push('d', 0)], [true, false, true, false]);
+    assert.deepEqual(
+      [inbox.push('a', 6), inbox.push('b', 5), inbox.push('c', 4), inbox.push('d', 0)],
+      [true, false, true, false],
+    );
     await inbox.idle();
     assert.ok(inbox.push('e', 10));
     await inbox.idle();

@@ -30,7 +30,8 @@ export class Inbox<T> {
   /** False: full or closed, the item was dropped. */
   push(item: T, bytes: number): boolean {
     if (this.#closed) return false;
-    if (this.#waiting >= this.#bounds.messagesMax || this.#waitingBytes + bytes > this.#bounds.bytesMax) return false;
+    if (this.#waiting >= this.#bounds.messagesMax || this.#waitingBytes + bytes > this.#bounds.bytesMax)
+      return false;
     this.#waiting += 1;
     this.#waitingBytes += bytes;
     this.#tail = this.#tail.then(() => this.#handOut(item, bytes));

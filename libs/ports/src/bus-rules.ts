@@ -23,7 +23,9 @@ export function isSubject(text: string): boolean {
 export function isSubjectPattern(text: string): boolean {
   if (text.length > subjectLengthMax) return false;
   const parts = text.split('.');
-  return parts.every((part, i) => part === '*' || (part === '>' && i === parts.length - 1) || token.test(part));
+  return parts.every(
+    (part, i) => part === '*' || (part === '>' && i === parts.length - 1) || token.test(part),
+  );
 }
 
 export const isBucketName = (text: string): boolean => bucketName.test(text);

@@ -4,7 +4,8 @@ import type { Json } from '@cruvero/core';
 
 /** Why the bus did not take or bring a message. */
 export interface BusFault {
-  readonly fault: 'bus_disconnected' | 'bus_timeout' | 'no_stream' | 'no_responder' | 'message_too_large' | 'bus_error';
+  readonly fault:
+    'bus_disconnected' | 'bus_timeout' | 'no_stream' | 'no_responder' | 'message_too_large' | 'bus_error';
   readonly detail: string;
 }
 
@@ -18,7 +19,7 @@ export interface BusMessage {
 }
 
 export interface Subscription {
-  /** No message is handed out after this resolves. Idempotent. */
+  /** No message is handed out after this resolves; a handler that runs is not waited for. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -36,9 +37,9 @@ export interface ConsumeOptions {
   readonly durable: string;
   /** One filter only: nats-server 2.9 knows no more. */
   readonly subject: string;
-  /** Redelivered when not acknowledged in this time. */
+  /** Redelivered when not acknowledged in this time, to whoever of this durable is free. */
   readonly ackWaitMs: number;
-  /** Given up after this many deliveries. */
+  /** Given up after this many deliveries; Infinity: never, and nothing behind it moves until it is handled. */
   readonly deliveriesMax: number;
 }
 
@@ -66,13 +67,20 @@ export interface Bus {
   /** Makes or updates the stream; idempotent. */
   ensureStream(definition: StreamDefinition): Promise<BusFault | undefined>;
   /**
-   * Hands out every stored message of the durable consumer, at least once, in order. A handler that resolves acknowledges;
-   * one that throws has the message redelivered. Survives disconnects.
+   * Hands out every stored message of the durable consumer, at least once, in order: one at a time over everybody who
+   * shares the durable, so that a message that comes again is never overtaken. A handler that resolves acknowledges; one
+   * that throws has the message redelivered after a pause (100 ms, doubling, at most `ackWaitMs`). Survives disconnects,
+   * and goes on by itself where stream or consumer vanished and came back. `no_stream` while connected and there is none;
+   * while disconnected it waits for both.
    */
-  consume(options: ConsumeOptions, handler: (message: BusMessage) => Promise<void>): Promise<Subscription | BusFault>;
+  consume(
+    options: ConsumeOptions,
+    handler: (message: BusMessage) => Promise<void>,
+  ): Promise<Subscription | BusFault>;
 
+  /** Not on a subject that a stream covers: the stream would answer. */
   request(subject: string, body: Json, timeoutMs: number): Promise<{ readonly body: Json } | BusFault>;
-  /** Answers requests on a subject. */
+  /** Answers requests on a subject; several responders share them. One that throws is a `bus_error` to who asked. */
   respond(subject: string, handler: (message: BusMessage) => Promise<Json>): Subscription;
 
   /** Small values by key; the bucket is made on first use. Value at most 512 KiB; keys `[A-Za-z0-9_=.-]+`. */
@@ -80,7 +88,10 @@ export interface Bus {
   getValue(bucket: string, key: string): Promise<{ readonly value: string | undefined } | BusFault>;
   deleteValue(bucket: string, key: string): Promise<BusFault | undefined>;
 
-  /** Resolves when everything published so far has reached the server, and everything received so far its handlers. */
+  /**
+   * Resolves when everything published so far has reached the server, and everything received so far by `subscribe` and
+   * `respond` its handlers; bounded, and at once while disconnected.
+   */
   flush(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

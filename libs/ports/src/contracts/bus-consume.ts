@@ -11,7 +11,14 @@ import { streamOf, until, within, withStream } from './bus-rig.ts';
 
 function optionsOf(rig: BusRig, more: Partial<ConsumeOptions> = {}): ConsumeOptions {
   const subject = `${rig.prefix}.stored.>`;
-  return { stream: streamOf(rig).name, durable: 'keeper', subject, ackWaitMs: 5_000, deliveriesMax: 10, ...more };
+  return {
+    stream: streamOf(rig).name,
+    durable: 'keeper',
+    subject,
+    ackWaitMs: 5_000,
+    deliveriesMax: 10,
+    ...more,
+  };
 }
 
 async function consume(
@@ -27,7 +34,11 @@ async function consume(
 
 async function store(rig: BusRig, ...bodies: readonly number[]): Promise<void> {
   for (const body of bodies) {
-    const fault = await within(rig, 'stored', rig.bus.publishStored(`${rig.prefix}.stored.n`, body, `n${body}`));
+    const fault = await within(
+      rig,
+      'stored',
+      rig.bus.publishStored(`${rig.prefix}.stored.n`, body, `n${body}`),
+    );
     assert.equal(fault, undefined);
   }
 }
@@ -47,7 +58,12 @@ export function consumeContract(open: OpenBusRig): void {
       assert.ok(first > 0);
       assert.deepEqual(
         got,
-        [1, 2, 3].map((body, i) => ({ subject: `${rig.prefix}.stored.n`, body, sequence: first + i, deliveryCount: 1 })),
+        [1, 2, 3].map((body, i) => ({
+          subject: `${rig.prefix}.stored.n`,
+          body,
+          sequence: first + i,
+          deliveryCount: 1,
+        })),
       );
     });
 
@@ -73,7 +89,10 @@ export function consumeContract(open: OpenBusRig): void {
       await withStream(rig);
       const some: Json[] = [];
       const all: Json[] = [];
-      await consume(rig, async (m) => void some.push(m.body), { durable: 'some', subject: `${rig.prefix}.stored.n` });
+      await consume(rig, async (m) => void some.push(m.body), {
+        durable: 'some',
+        subject: `${rig.prefix}.stored.n`,
+      });
       await consume(rig, async (m) => void all.push(m.body), { durable: 'all' });
       await within(rig, 'other', rig.bus.publishStored(`${rig.prefix}.stored.other`, 'other', 'o'));
       await store(rig, 1);
@@ -94,13 +113,43 @@ export function consumeContract(open: OpenBusRig): void {
       assert.deepEqual(got, [1, 2, 3, 4, 5, 6]);
     });
 
+    it('takes changed options over and keeps its place', async () => {
+      await using rig = await open();
+      await withStream(rig);
+      const got: Json[] = [];
+      const handle = async (m: BusMessage) => void got.push(m.body);
+      const first = await consume(rig, handle);
+      await store(rig, 1);
+      await until(rig, 'one', () => got.length === 1);
+      await first.close();
+      await consume(rig, handle, { ackWaitMs: 7_000, deliveriesMax: 3, subject: `${rig.prefix}.stored.n` });
+      await within(rig, 'other', rig.bus.publishStored(`${rig.prefix}.stored.other`, 'other', 'o'));
+      await store(rig, 2);
+      await until(rig, 'two', () => got.length === 2);
+      assert.deepEqual(got, [1, 2]);
+    });
+
     it('answers no_stream where there is none, and bus_error for options that are none', async () => {
       await using rig = await open();
-      const missing = await within(rig, 'no stream', rig.bus.consume(optionsOf(rig), async () => undefined));
+      const missing = await within(
+        rig,
+        'no stream',
+        rig.bus.consume(optionsOf(rig), async () => undefined),
+      );
       assert.ok('fault' in missing && missing.fault === 'no_stream');
       await withStream(rig);
-      for (const bad of [{ durable: 'a b' }, { subject: 'a..b' }, { ackWaitMs: 0 }, { deliveriesMax: 0 }, { stream: '>' }]) {
-        const refused = await within(rig, 'refused', rig.bus.consume(optionsOf(rig, bad), async () => undefined));
+      for (const bad of [
+        { durable: 'a b' },
+        { subject: 'a..b' },
+        { ackWaitMs: 0 },
+        { deliveriesMax: 0 },
+        { stream: '>' },
+      ]) {
+        const refused = await within(
+          rig,
+          'refused',
+          rig.bus.consume(optionsOf(rig, bad), async () => undefined),
+        );
         assert.ok('fault' in refused && refused.fault === 'bus_error', JSON.stringify(bad));
       }
     });
@@ -119,7 +168,13 @@ export function consumeFailureContract(open: OpenBusRig): void {
         if (m.body === 2 && (m.deliveryCount ?? 0) < 3) throw new Error('not yet');
       });
       await until(rig, 'all handled', () => tries.some(([body]) => body === 3));
-      assert.deepEqual(tries, [[1, 1], [2, 1], [2, 2], [2, 3], [3, 1]]);
+      assert.deepEqual(tries, [
+        [1, 1],
+        [2, 1],
+        [2, 2],
+        [2, 3],
+        [3, 1],
+      ]);
     });
 
     it('gives up after deliveriesMax and goes on with the next', async () => {

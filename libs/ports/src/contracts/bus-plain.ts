@@ -22,7 +22,10 @@ export function plainContract(open: OpenBusRig): void {
       sent.tool = 'changed later';
       sent.tags.push('b');
       await until(rig, 'both got it', () => got.length === 2);
-      assert.deepEqual(got, [{ tool: 'search', tags: ['a'] }, { tool: 'search', tags: ['a'] }]);
+      assert.deepEqual(got, [
+        { tool: 'search', tags: ['a'] },
+        { tool: 'search', tags: ['a'] },
+      ]);
       assert.notEqual(got[0], got[1]);
     });
 
@@ -46,7 +49,9 @@ export function plainContract(open: OpenBusRig): void {
       await other.flush();
       await rig.bus.publish(`${rig.prefix}.news.one`, { n: 1, text: 'zażółć 🐙', nothing: null });
       await until(rig, 'it arrived', () => got.length === 1);
-      assert.deepEqual(got, [{ subject: `${rig.prefix}.news.one`, body: { n: 1, text: 'zażółć 🐙', nothing: null } }]);
+      assert.deepEqual(got, [
+        { subject: `${rig.prefix}.news.one`, body: { n: 1, text: 'zażółć 🐙', nothing: null } },
+      ]);
     });
 
     it('matches * to one token and > to the rest', async () => {
@@ -57,7 +62,8 @@ export function plainContract(open: OpenBusRig): void {
         rig.bus.subscribe(pattern, (m) => void (got[pattern] ??= []).push(m.subject));
       }
       await rig.bus.flush();
-      for (const subject of [`${p}.a.b`, `${p}.a.b.c`, `${p}.a`, `${p}.x.b`]) await rig.bus.publish(subject, 1);
+      for (const subject of [`${p}.a.b`, `${p}.a.b.c`, `${p}.a`, `${p}.x.b`])
+        await rig.bus.publish(subject, 1);
       await rig.bus.flush();
       await until(rig, 'all arrived', () => Object.values(got).flat().length === 6);
       assert.deepEqual(got, {
@@ -115,7 +121,13 @@ export function subscriberContract(open: OpenBusRig): void {
       await rig.bus.publish(`${rig.prefix}.bad`, 1);
       await rig.bus.publish(`${rig.prefix}.bad`, 2);
       await until(rig, 'the others got both', () => got.length === 2 && seen.length === 2);
-      assert.deepEqual([got, seen], [[1, 2], [1, 2]]);
+      assert.deepEqual(
+        [got, seen],
+        [
+          [1, 2],
+          [1, 2],
+        ],
+      );
     });
 
     it('hands out nothing after close, and close is idempotent', async () => {
@@ -158,7 +170,8 @@ export function subscriberContract(open: OpenBusRig): void {
       const got: Json[] = [];
       rig.bus.subscribe(`${rig.prefix}.raw`, (m) => void got.push(m.body));
       await rig.bus.flush();
-      for (const text of ['', '{', 'plain', '\u0000', '{"a":1}']) await rig.publishRaw(`${rig.prefix}.raw`, text);
+      for (const text of ['', '{', 'plain', '\u0000', '{"a":1}'])
+        await rig.publishRaw(`${rig.prefix}.raw`, text);
       await until(rig, 'the JSON arrived', () => got.length === 1);
       assert.deepEqual(got, [{ a: 1 }]);
     });

@@ -17,12 +17,21 @@ async function stored(rig: BusRig, subject: string): Promise<Json[]> {
     rig,
     'consume',
     rig.bus.consume(
-      { stream: streamOf(rig).name, durable: 'reader', subject: `${rig.prefix}.stored.>`, ackWaitMs: 5_000, deliveriesMax: 2 },
+      {
+        stream: streamOf(rig).name,
+        durable: 'reader',
+        subject: `${rig.prefix}.stored.>`,
+        ackWaitMs: 5_000,
+        deliveriesMax: 2,
+      },
       async (m) => void got.push(m.subject === end ? 'end' : m.body),
     ),
   );
   assert.ok('close' in consumption);
-  assert.equal(await within(rig, 'end stored', rig.bus.publishStored(end, 'end', `${subject}-end`)), undefined);
+  assert.equal(
+    await within(rig, 'end stored', rig.bus.publishStored(end, 'end', `${subject}-end`)),
+    undefined,
+  );
   await until(rig, 'the end was read', () => got.includes('end'));
   await consumption.close();
   return got.filter((body) => body !== 'end');
@@ -32,7 +41,8 @@ export function streamContract(open: OpenBusRig): void {
   describe('streams', () => {
     it('acknowledge only what a stream covers', async () => {
       await using rig = await open();
-      const publish = (subject: string) => within(rig, subject, rig.bus.publishStored(subject, { n: 1 }, subject));
+      const publish = (subject: string) =>
+        within(rig, subject, rig.bus.publishStored(subject, { n: 1 }, subject));
       assert.equal((await publish(`${rig.prefix}.stored.a`))?.fault, 'no_stream');
       await withStream(rig);
       assert.equal(await publish(`${rig.prefix}.stored.a`), undefined);
@@ -44,7 +54,12 @@ export function streamContract(open: OpenBusRig): void {
       await using rig = await open();
       await withStream(rig);
       const subject = `${rig.prefix}.stored.dup`;
-      for (const [body, id] of [[1, 'x'], [2, 'x'], [3, 'y'], [4, 'x']] as const) {
+      for (const [body, id] of [
+        [1, 'x'],
+        [2, 'x'],
+        [3, 'y'],
+        [4, 'x'],
+      ] as const) {
         assert.equal(await within(rig, 'stored', rig.bus.publishStored(subject, body, id)), undefined);
       }
       assert.deepEqual(await stored(rig, subject), [1, 3]);
@@ -73,7 +88,10 @@ export function streamContract(open: OpenBusRig): void {
         subjects: [...definition.subjects, `${rig.prefix}.more`],
         ageMaxMs: 7_200_000,
       });
-      assert.equal(await within(rig, 'stored', rig.bus.publishStored(`${rig.prefix}.more`, 2, 'b')), undefined);
+      assert.equal(
+        await within(rig, 'stored', rig.bus.publishStored(`${rig.prefix}.more`, 2, 'b')),
+        undefined,
+      );
       assert.deepEqual(await stored(rig, `${rig.prefix}.stored.a`), [1]);
     });
 
@@ -82,7 +100,10 @@ export function streamContract(open: OpenBusRig): void {
       await withStream(rig, { ...streamOf(rig), bytesMax: 40_000 });
       for (let n = 0; n < 10; n += 1) {
         const body = { n, filler: 'x'.repeat(8_000) };
-        assert.equal(await within(rig, 'stored', rig.bus.publishStored(`${rig.prefix}.stored.f`, body, `f${n}`)), undefined);
+        assert.equal(
+          await within(rig, 'stored', rig.bus.publishStored(`${rig.prefix}.stored.f`, body, `f${n}`)),
+          undefined,
+        );
       }
       const left = (await stored(rig, `${rig.prefix}.stored.f`)) as { n: number }[];
       assert.ok(left.length >= 2 && left.length <= 5, `${left.length} left`);
@@ -108,9 +129,17 @@ export function streamContract(open: OpenBusRig): void {
         { ...definition, subjects: ['a..b'] },
         { ...definition, name: `${definition.name}_OTHER` },
       ]) {
-        assert.equal((await within(rig, 'refused', rig.bus.ensureStream(bad)))?.fault, 'bus_error', JSON.stringify(bad));
+        assert.equal(
+          (await within(rig, 'refused', rig.bus.ensureStream(bad)))?.fault,
+          'bus_error',
+          JSON.stringify(bad),
+        );
       }
-      const big = await within(rig, 'big', rig.bus.publishStored(`${rig.prefix}.stored.a`, 'x'.repeat(messageBytesMax), 'big'));
+      const big = await within(
+        rig,
+        'big',
+        rig.bus.publishStored(`${rig.prefix}.stored.a`, 'x'.repeat(messageBytesMax), 'big'),
+      );
       assert.equal(big?.fault, 'message_too_large');
     });
   });

@@ -41,7 +41,13 @@ export function valuesContract(open: OpenBusRig): void {
 
     it('refuse keys and buckets that are none, as faults', async () => {
       await using rig = await open();
-      for (const [bucket, key] of [['b', 'a b'], ['b', '.a'], ['b', '*'], ['a.b', 'k'], ['', 'k']] as const) {
+      for (const [bucket, key] of [
+        ['b', 'a b'],
+        ['b', '.a'],
+        ['b', '*'],
+        ['a.b', 'k'],
+        ['', 'k'],
+      ] as const) {
         assert.equal((await rig.bus.putValue(bucket, key, 'v'))?.fault, 'bus_error', `${bucket}/${key}`);
         assert.ok('fault' in (await rig.bus.getValue(bucket, key)), `${bucket}/${key}`);
         assert.equal((await rig.bus.deleteValue(bucket, key))?.fault, 'bus_error', `${bucket}/${key}`);

@@ -24,7 +24,9 @@ export function counterContract(name: string, open: () => Promise<CounterRig>): 
     it('counts every add once, however many come together from two sides', async () => {
       await using rig = await open();
       const other = await rig.second();
-      const adds = Array.from({ length: 40 }, (_, i) => (i % 2 ? other : rig.counter).add('k', 60_000, startMs));
+      const adds = Array.from({ length: 40 }, (_, i) =>
+        (i % 2 ? other : rig.counter).add('k', 60_000, startMs),
+      );
       const counts = await Promise.all(adds);
       assert.deepEqual(
         counts.map(Number).sort((a, b) => a - b),

@@ -28,6 +28,8 @@ export interface GatewayConfig {
   readonly streamAgeMs: number;
   /** A server's lists are asked again after so long. */
   readonly listAgeMs: number;
+  /** How long running calls may take to end at shutdown. */
+  readonly drainMs: number;
   /** Calls under way at once; beyond it callers are told to come again. */
   readonly callsMax: number;
 }

@@ -1,10 +1,12 @@
 /** The gateway's settings from the environment; the names are the checklist's (requirements §2, §5, §8, §10). */
 
-import { defaultBreaker, readGatewayId, readTenantId, type AuthMode, type GatewayId, type TenantId } from '@cruvero/core';
+import { defaultBreaker, readGatewayId, type AuthMode, type GatewayId } from '@cruvero/core';
 import {
   describeConfig,
   refuseHostEntry,
   refuseOriginEntry,
+  subjectPrefixSetting,
+  tenantSetting,
   type Described,
   type HostPort,
   type Reader,
@@ -19,8 +21,6 @@ export interface GatewaySettings extends GatewayConfig {
   /** Folder for what must outlive the process. */
   readonly dataDir: string;
   readonly connectionsMax: number;
-  /** How long running calls may take to end at shutdown. */
-  readonly drainMs: number;
 }
 
 export function readGatewaySettings(read: Reader): GatewaySettings {
@@ -50,7 +50,7 @@ export function readGatewaySettings(read: Reader): GatewaySettings {
     }),
     ...identity(read),
     ...access(read),
-    subjectPrefix: read.text('CRUVERO_EVENTS_SUBJECT_PREFIX', { orElse: 'cruvero', help: 'First token of the subjects of server life.' }),
+    subjectPrefix: subjectPrefixSetting(read),
     link: { ...defaultBounds, timeoutMs, answerBytesMax: answerBytes(read) },
     ...reliability(read),
     ...bounds(read),
@@ -62,13 +62,8 @@ function identity(read: Reader) {
     orElse: 'gw-1',
     help: 'Name of this gateway on the bus: letters, digits, - and _. Replicas need different names.',
   });
-  const tenantId = read.text('CRUVERO_MCPGW_TENANT_ID', {
-    orElse: 'default',
-    help: 'Tenant of callers and servers that name none.',
-  });
   if (!readGatewayId(gatewayId)) read.refuse('CRUVERO_MCPGW_GATEWAY_ID', 'must be 1 to 63 letters, digits, - or _ (no dots)');
-  if (!readTenantId(tenantId)) read.refuse('CRUVERO_MCPGW_TENANT_ID', 'must be 1 to 63 letters, digits, - or _');
-  return { gatewayId: gatewayId as GatewayId, tenantId: tenantId as TenantId, version: gatewayVersion };
+  return { gatewayId: gatewayId as GatewayId, tenantId: tenantSetting(read), version: gatewayVersion };
 }
 
 function access(read: Reader) {

@@ -1,8 +1,20 @@
 /** Puts the gateway together: state, catalog, pipeline, doors. Everything else is a part with one task. */
 
-import type { ListKind, Server, Snapshot, TenantId } from '@cruvero/core';
+import { serverKey, type ListKind, type Server, type ServerName, type Snapshot, type TenantId } from '@cruvero/core';
 import { Health, isLoopbackHost } from '@cruvero/chassis';
-import type { Bus, Clock, HttpHandler, Listening, Listener, Random, StateFile, Telemetry, Timer, Upstreams } from '@cruvero/ports';
+import type {
+  Bus,
+  Clock,
+  Counter,
+  HttpHandler,
+  Listening,
+  Listener,
+  Random,
+  StateFile,
+  Telemetry,
+  Timer,
+  Upstreams,
+} from '@cruvero/ports';
 import { Calls } from './calls.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { GatewayConfig } from './config.ts';
@@ -32,24 +44,31 @@ export interface GatewayPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;
+  /** Shared by replicas; without it each replica holds callers to their rate on its own. */
+  readonly counter?: Counter;
   /** Other HTTP behind the same address, such as the registry's admin API in the embedded layout. */
   readonly mounts?: readonly { readonly prefix: string; readonly handler: HttpHandler }[];
 }
 
-export interface Gateway {
+export interface Gateway extends AsyncDisposable {
   readonly listening: Listening;
   readonly health: Health;
-  /** Resolves when every server of the present snapshot was asked for its lists once. */
-  settled(): Promise<void>;
+  /**
+   * Resolves when configuration has come (or was known from before), these servers of the default tenant are in it, and every
+   * server was asked for its lists once; false where that took longer than `timeoutMs`.
+   */
+  ready(names: readonly ServerName[], timeoutMs: number): Promise<boolean>;
   snapshot(): Snapshot;
-  /** Drains: not ready at once, streams told to end, running calls finished within `graceMs`. */
-  stop(graceMs: number): Promise<void>;
 }
 
 /** Written at most this often; a change in between is written with the next. */
 const writeEveryMs = 1_000;
 const sweepEveryMs = 30_000;
 
+/**
+ * Rejects where the address cannot be bound. Disposing drains: not ready at once, streams told to end, running calls given
+ * `drainMs` to finish. Owns none of its ports.
+ */
 export async function startGateway(config: GatewayConfig, ports: GatewayPorts): Promise<Gateway> {
   const known = await readLastKnown(ports.stateFile, ports.telemetry.log);
   const rooms = furnish(config, ports, known);
@@ -64,21 +83,43 @@ export async function startGateway(config: GatewayConfig, ports: GatewayPorts): 
   return {
     listening,
     health,
-    settled: () => catalog.settled(),
+    ready: (names, timeoutMs) => untilReady(config, rooms, ports.clock, names, timeoutMs),
     snapshot: () => state.current(),
-    stop: async (graceMs) => {
+    [Symbol.asyncDispose]: async () => {
       health.drain();
       sweeper.cancel();
       sessions.closeAll();
       streams.close();
       await control.close();
-      await listening.close(graceMs);
+      await listening.close(config.drainMs);
       catalog.close();
       push.close();
       await links.close();
       await writer.close();
     },
   };
+}
+
+/** Looks again a few times a second; nothing waits for it but the line `ready`. */
+const lookEveryMs = 50;
+
+async function untilReady(
+  config: GatewayConfig,
+  { state, catalog }: Rooms,
+  clock: Clock,
+  names: readonly ServerName[],
+  timeoutMs: number,
+): Promise<boolean> {
+  const untilMs = clock.monotonicMs() + timeoutMs;
+  const present = (): boolean => {
+    const { servers } = state.current();
+    return state.payloads().auth !== undefined && names.every((name) => servers.has(serverKey(config.tenantId, name)));
+  };
+  while (!present() || !catalog.isSettled()) {
+    if (clock.monotonicMs() >= untilMs) return false;
+    await new Promise<void>((resolve) => clock.after(lookEveryMs, resolve));
+  }
+  return true;
 }
 
 interface Rooms {
@@ -136,7 +177,7 @@ function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown): 
 /** The pipeline with its filters; its order stands in pipeline.ts. */
 function wayOfCalls(
   config: GatewayConfig,
-  { clock, random, telemetry }: GatewayPorts,
+  { clock, random, telemetry, counter }: GatewayPorts,
   links: Links,
   onHealth: BalanceParts['onHealth'],
 ): { readonly balance: Balancer; readonly way: Next } {
@@ -144,7 +185,7 @@ function wayOfCalls(
   const balance = balancer(config.breaker, forwarder(links, telemetry), { clock, random, telemetry, tried, onHealth });
   const filters = {
     measure: measureFilter(clock, telemetry),
-    limit: limitFilter(clock, telemetry),
+    limit: limitFilter(clock, telemetry, counter),
     retry: retryFilter(config.retry, { clock, random, telemetry, tried }),
   };
   return { balance, way: pipeline(filters, balance.next) };

@@ -55,7 +55,6 @@ export class Catalog {
   readonly #watched = new Map<ServerKey, Watched>();
   /** Aggregate results by tenant, kind and profile; dropped as soon as anything of it changes. */
   readonly #results = new Map<string, string>();
-  readonly #settled: (() => void)[] = [];
 
   constructor(parts: CatalogParts, known: KnownLists) {
     this.#parts = parts;
@@ -92,11 +91,9 @@ export class Catalog {
     for (const server of change.changed) this.#changed(server);
   }
 
-  /** Resolves when every server of the present snapshot was looked at, with or without success. */
-  async settled(): Promise<void> {
-    while ([...this.#watched.values()].some((w) => w.lists.state.at === 'unknown')) {
-      await new Promise<void>((resolve) => this.#settled.push(resolve));
-    }
+  /** True when every server of the present snapshot was looked at, with or without success. */
+  isSettled(): boolean {
+    return [...this.#watched.values()].every((w) => w.lists.state.at !== 'unknown');
   }
 
   /** For the last-known file. */
@@ -117,7 +114,6 @@ export class Catalog {
       watched.abort.abort();
     }
     this.#watched.clear();
-    this.#wake();
   }
 
   #watch(key: ServerKey, server: Server, known: Lists | undefined): void {
@@ -142,7 +138,6 @@ export class Catalog {
     watched.timer?.cancel();
     watched.abort.abort();
     this.#watched.delete(key);
-    this.#wake();
     this.#parts.onChange(server.tenantId, server, listKinds);
   }
 
@@ -196,7 +191,6 @@ export class Catalog {
     const kinds = isFault(outcome) ? [] : changedKinds(before.lists, outcome);
     if (kinds.length > 0 || before.state.at !== watched.lists.state.at) this.#results.clear();
     if (kinds.length > 0) this.#parts.onChange(server.tenantId, server, kinds);
-    this.#wake();
   }
 
   /** The first instance that answers speaks for the server. */
@@ -220,10 +214,6 @@ export class Catalog {
       if (!lists) absent.push({ server: server.name, reason: state.at === 'failed' ? state.reason : 'It is being asked for the first time.' });
     }
     return aggregateResult(kind, listed, absent);
-  }
-
-  #wake(): void {
-    for (const resolve of this.#settled.splice(0)) resolve();
   }
 
   #counts() {

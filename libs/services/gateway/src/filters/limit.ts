@@ -1,29 +1,69 @@
-/** Holds every principal to its profile's rate. */
+/** Holds every principal to its profile's rate: at once in this replica, and a moment later across all of them. */
 
-import { fullBucket, takeToken, type Bucket } from '@cruvero/core';
-import type { Clock, Telemetry } from '@cruvero/ports';
+import { fullBucket, takeToken, type Bucket, type BucketPolicy } from '@cruvero/core';
+import type { Clock, Counter, Telemetry } from '@cruvero/ports';
 import type { Filter } from '../pipeline.ts';
 
-/** Buckets kept; the one unused longest goes first, and comes back full. */
-const bucketsMax = 10_000;
+/** Callers remembered; the one unseen longest goes first, and comes back with a full bucket. */
+const callersMax = 10_000;
+const windowMs = 1_000;
 
-export function limitFilter(clock: Clock, telemetry: Telemetry): Filter {
-  const buckets = new Map<string, Bucket>();
+export function limitFilter(clock: Clock, telemetry: Telemetry, counter?: Counter): Filter {
+  const buckets = new Recent<Bucket>();
+  const shared = counter && new SharedWindow(counter);
   const limited = telemetry.metrics.counter('mcpgw_rate_limited_total', 'Calls refused for coming too fast');
   return (next) => async (call) => {
     const key = `${call.principal.tenantId}/${call.principal.name}`;
     const policy = { ratePerSecond: call.profile.rateLimit, burst: call.profile.rateBurst };
     const nowMs = clock.nowMs();
     const taken = takeToken(buckets.get(key) ?? fullBucket(policy, nowMs), nowMs, policy);
-    buckets.delete(key);
     buckets.set(key, taken.bucket);
-    if (buckets.size > bucketsMax) {
-      const oldest = buckets.keys().next();
-      if (oldest.done !== true) buckets.delete(oldest.value);
-    }
-    if (taken.retryAfterMs === 0) return next(call);
+    const retryAfterMs = Math.max(taken.retryAfterMs, shared?.retryAfterMs(key, policy, nowMs) ?? 0);
+    if (retryAfterMs === 0) return next(call);
     limited.add(1, { client_id: call.principal.name, route: call.message.method });
-    if (call.profile.enforcementMode === 'audit') return next(call);
-    return { fault: 'rate_limited', retryAfterMs: taken.retryAfterMs };
+    return call.profile.enforcementMode === 'audit' ? next(call) : { fault: 'rate_limited', retryAfterMs };
   };
+}
+
+/**
+ * Counts with the other replicas without making a call wait for the count: what is over the rate is seen when the count comes
+ * back, and the caller is then held until the window ends. While the counter is away only the bucket counts.
+ */
+class SharedWindow {
+  readonly #counter: Counter;
+  readonly #heldUntilMs = new Recent<number>();
+
+  constructor(counter: Counter) {
+    this.#counter = counter;
+  }
+
+  retryAfterMs(key: string, policy: BucketPolicy, nowMs: number): number {
+    const heldMs = (this.#heldUntilMs.get(key) ?? 0) - nowMs;
+    if (heldMs > 0) return heldMs;
+    void this.#count(key, policy, nowMs);
+    return 0;
+  }
+
+  async #count(key: string, policy: BucketPolicy, nowMs: number): Promise<void> {
+    const count = await this.#counter.add(`limit/${key}`, windowMs, nowMs);
+    const allowed = policy.ratePerSecond + policy.burst;
+    if (count !== undefined && count > allowed) this.#heldUntilMs.set(key, (Math.floor(nowMs / windowMs) + 1) * windowMs);
+  }
+}
+
+/** A map that forgets what was not set for longest. */
+class Recent<T> {
+  readonly #values = new Map<string, T>();
+
+  get(key: string): T | undefined {
+    return this.#values.get(key);
+  }
+
+  set(key: string, value: T): void {
+    this.#values.delete(key);
+    this.#values.set(key, value);
+    if (this.#values.size <= callersMax) return;
+    const oldest = this.#values.keys().next();
+    if (oldest.done !== true) this.#values.delete(oldest.value);
+  }
 }

@@ -20,9 +20,13 @@ export function measureFilter(clock: Clock, telemetry: Telemetry): Filter {
     calls.add(1, { ...labels, status });
     seconds.record((clock.monotonicMs() - fromMs) / 1_000, labels);
     if (isFault(outcome)) {
-      errors.add(1, { backend: call.server.name, error_type: outcome.fault });
       span.fail(outcome.fault);
-      log.warn('call failed', callFields(call, outcome, span.traceId));
+      // What callers do themselves is counted; a line for each would let one of them fill the log.
+      if (callersOwn.has(outcome.fault)) log.debug('call refused', callFields(call, outcome, span.traceId));
+      else {
+        errors.add(1, { backend: call.server.name, error_type: outcome.fault });
+        log.warn('call failed', callFields(call, outcome, span.traceId));
+      }
     }
     span.set('mcp.server', call.server.name);
     span.set('mcp.target', call.target);
@@ -30,6 +34,8 @@ export function measureFilter(clock: Clock, telemetry: Telemetry): Filter {
     return outcome;
   };
 }
+
+const callersOwn: ReadonlySet<string> = new Set(['rate_limited', 'cancelled']);
 
 function statusOf(outcome: Reply | Fault): string {
   return isFault(outcome) ? outcome.fault : outcome.kind;

@@ -1,0 +1,34 @@
+/** The environment of the embedded layout: every service's settings, read once. */
+
+import { readNatsUrl } from '@cruvero/adapter-nats';
+import { natsUrlSetting, telemetryConfig, type Reader } from '@cruvero/chassis';
+import { readGatewaySettings } from '@cruvero/service-gateway';
+import { healthMonitorConfig } from '@cruvero/service-health-monitor';
+import { registryConfig } from '@cruvero/service-registry';
+
+export const service = 'cruvero';
+
+export const settings = (read: Reader) => ({
+  gateway: readGatewaySettings(read),
+  registry: registryConfig(read),
+  monitor: healthMonitorConfig(read),
+  telemetry: telemetryConfig(service)(read),
+  configFile: read.text('CRUVERO_CONFIG', {
+    orElse: 'cruvero.json',
+    help: 'File of configured servers, in the mcpServers shape of MCP clients. Read again when it changes.',
+  }),
+  eventsBackend: read.oneOf('CRUVERO_EVENTS_BACKEND', ['memory', 'nats'], {
+    orElse: 'memory',
+    help: 'Bus of the embedded layout: in this process, or NATS, so that sidecars and tools elsewhere take part.',
+  }),
+  natsUrl: natsUrlSetting(read, readNatsUrl),
+  heartbeatMs: read.durationMs('CRUVERO_MCP_HEARTBEAT_INTERVAL', {
+    orElse: 30_000,
+    min: 100,
+    max: 86_400_000,
+    help: 'How often a server is expected to send heartbeats when it sends some but did not say how often.',
+  }),
+});
+
+/** People read this terminal: short text, and only what is wrong. Whatever the environment says goes before. */
+export const terminalDefaults = { CRUVERO_LOG_FORMAT: 'text', CRUVERO_LOG_LEVEL: 'warn' } as const;

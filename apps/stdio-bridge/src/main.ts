@@ -1,0 +1,64 @@
+/** The stdio bridge as a process of its own: the commands of cruvero.json as HTTP servers, announced over NATS. */
+
+import { hostname } from 'node:os';
+import { joinSources, serversFile, serversFromEnv } from '@cruvero/adapter-config-file';
+import { httpListener } from '@cruvero/adapter-http';
+import { connectNats, readNatsUrl } from '@cruvero/adapter-nats';
+import { openTelemetry } from '@cruvero/adapter-otel';
+import { childProcesses } from '@cruvero/adapter-stdio';
+import {
+  createLog,
+  Health,
+  natsUrlSetting,
+  orRefuse,
+  readConfig,
+  runMain,
+  statusEndpoint,
+  systemClock,
+  systemRandom,
+  telemetryConfig,
+  untilAborted,
+  type Reader,
+} from '@cruvero/chassis';
+import { startStdioBridge, stdioBridgeSettings } from '@cruvero/service-stdio-bridge';
+import { withStatus } from './with-status.ts';
+
+const service = 'cruvero-stdio-bridge';
+const version = '0.1.0';
+
+const settings = (read: Reader) => ({
+  ...stdioBridgeSettings(hostname())(read),
+  telemetry: telemetryConfig(service)(read),
+  natsUrl: natsUrlSetting(read, readNatsUrl),
+});
+
+await runMain(async (env, signal) => {
+  const config = orRefuse(readConfig(env, settings));
+  const { serviceName, otlpEndpoint, logLevel, logFormat } = config.telemetry;
+  const log = createLog({ service: serviceName, level: logLevel, format: logFormat });
+  const shared = { clock: systemClock, random: systemRandom };
+  await using telemetry = await openTelemetry({ service: serviceName, version, otlpEndpoint, log });
+  const { metrics } = telemetry;
+  await using bus = await connectNats({ url: config.natsUrl.reveal(), name: service, log, metrics, ...shared });
+  await using children = childProcesses({ log });
+  const health = new Health(systemClock);
+  health.add('bus', () => (bus.state() === 'connected' ? undefined : 'not connected to NATS'));
+  const status = statusEndpoint({
+    service: serviceName,
+    version,
+    health,
+    metrics,
+    allowedHosts: config.bridge.allowedHosts,
+  });
+  const source = joinSources(
+    serversFile(config.serversPath, { clock: systemClock, env }),
+    serversFromEnv(env),
+  );
+  const listener = withStatus(httpListener(config.listen), status);
+  await using bridge = await startStdioBridge(config.bridge, { children, bus, source, listener, telemetry, ...shared });
+  await Promise.race([bridge.ready(), untilAborted(signal)]);
+  if (signal.aborted) return;
+  process.stdout.write(`ready ${bridge.url ?? ''}\n`);
+  await untilAborted(signal);
+  health.drain();
+});

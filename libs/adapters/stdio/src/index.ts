@@ -1,0 +1,3 @@
+/** Child processes for stdio servers. */
+
+export { childProcesses, inheritedNames, type ChildProcessesOptions } from './children.ts';

@@ -1,0 +1,16 @@
+/** What the routes work on. */
+
+import type { Clock, ServerStore } from '@cruvero/ports';
+import type { AnnounceParts } from '../announce.ts';
+import type { SecretBytes } from '../api-keys.ts';
+import type { KeyRing } from './authenticate.ts';
+
+export interface RestParts {
+  readonly store: ServerStore;
+  readonly clock: Clock;
+  readonly change: AnnounceParts;
+  readonly ring: KeyRing;
+  readonly bytes: SecretBytes;
+  /** Called after each commit that gateways must hear of. */
+  readonly changed: () => void;
+}

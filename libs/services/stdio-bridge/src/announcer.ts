@@ -1,0 +1,193 @@
+/** Tells the bus of one instance: announced until stored, a heartbeat while it lives, deregistered at its end. */
+
+import { lifecycleSubjects, streams } from '@cruvero/contracts';
+import type { InstanceId, Json, JsonObject, ServerName, TenantId } from '@cruvero/core';
+import type { Bus, Clock, Log, Subscription, Timer } from '@cruvero/ports';
+import type { Listing } from './listing.ts';
+
+export interface AnnouncedInstance {
+  readonly server: ServerName;
+  readonly instanceId: InstanceId;
+  readonly transport: 'inproc' | 'http';
+  readonly endpoint: string;
+  readonly source: 'file' | 'env' | 'nats';
+}
+
+export interface Pulse {
+  readonly status: 'ok' | 'degraded' | 'draining';
+  readonly inFlight: number;
+  readonly memoryMb: number | undefined;
+}
+
+export interface AnnouncerParts {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly newEventId: () => string;
+  readonly subjectPrefix: string;
+  readonly tenantId: TenantId | undefined;
+  readonly heartbeatIntervalMs: number;
+  readonly deregisterMs: number;
+  /** Undefined: it has failed; silence then lets the health monitor see it. */
+  readonly pulse: () => Pulse | undefined;
+}
+
+const firstRetryMs = 200;
+const retryMsMax = 5_000;
+
+export class Announcer {
+  readonly #instance: AnnouncedInstance;
+  readonly #parts: AnnouncerParts;
+  readonly #connected: Subscription;
+  #listing: Listing | undefined;
+  /** Counts what should be announced; `#stored` is the last one that the stream has. */
+  #wanted = 0;
+  #stored = 0;
+  #pumping = false;
+  #beat: Timer | undefined;
+  #sequence = 0;
+  #closed = false;
+  #wake: (() => void) | undefined;
+
+  constructor(instance: AnnouncedInstance, parts: AnnouncerParts) {
+    this.#instance = instance;
+    this.#parts = parts;
+    this.#connected = parts.bus.onState((state) => {
+      if (state === 'connected') this.#again();
+    });
+  }
+
+  announce(listing: Listing): void {
+    this.#listing = listing;
+    this.#again();
+    this.#beat ??= this.#parts.clock.every(this.#parts.heartbeatIntervalMs, () => this.heartbeat());
+  }
+
+  /** The stream may have been lost with the server that held it: said once more after every reconnect. */
+  #again(): void {
+    if (this.#closed || !this.#listing) return;
+    this.#wanted += 1;
+    this.#wake?.();
+    void this.#pump();
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    let retryMs = firstRetryMs;
+    while (!this.#closed && this.#listing && this.#stored < this.#wanted) {
+      const wanted = this.#wanted;
+      if (await this.#store(this.#listing)) {
+        this.#stored = wanted;
+        retryMs = firstRetryMs;
+      } else {
+        await this.#pause(retryMs);
+        retryMs = Math.min(retryMsMax, retryMs * 2);
+      }
+    }
+    this.#pumping = false;
+  }
+
+  async #store(listing: Listing): Promise<boolean> {
+    const event = this.#event('mcp.announce', this.#announcement(listing));
+    const fault = await this.#parts.bus.publishStored(this.#subjects.announce, event.body, event.id);
+    if (!fault) return true;
+    const { log, bus, subjectPrefix } = this.#parts;
+    if (fault.fault === 'message_too_large' && listing.tools.length > 0) {
+      log.error('the tools are too large for one announcement; the server is announced without them', {
+        tools: listing.tools.length,
+      });
+      if (this.#listing === listing) this.#listing = { ...listing, tools: [] };
+      return this.#store({ ...listing, tools: [] });
+    }
+    if (fault.fault === 'no_stream') await bus.ensureStream(streams(subjectPrefix).mcp);
+    else log.warn('announcement not stored yet', { fault: fault.fault, detail: fault.detail });
+    return false;
+  }
+
+  /** Ends early when there is something new to say, or at the end. */
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#parts.clock.after(delayMs, () => this.#wake?.());
+      this.#wake = () => {
+        timer.cancel();
+        this.#wake = undefined;
+        resolve();
+      };
+    });
+  }
+
+  get #subjects() {
+    return lifecycleSubjects(this.#parts.subjectPrefix);
+  }
+
+  #announcement(listing: Listing): JsonObject {
+    const { server, instanceId, transport, endpoint, source } = this.#instance;
+    return {
+      server,
+      instance_id: instanceId,
+      transport,
+      endpoint,
+      ...(listing.version === undefined ? {} : { version: listing.version }),
+      tools: listing.tools,
+      capabilities: listing.capabilities,
+      capabilities_hash: listing.hash,
+      heartbeat_interval_ms: this.#parts.heartbeatIntervalMs,
+      source,
+    };
+  }
+
+  #event(type: string, payload: JsonObject): { readonly id: string; readonly body: Json } {
+    const { newEventId, clock, tenantId } = this.#parts;
+    const id = newEventId();
+    const body = {
+      event_type: type,
+      event_id: id,
+      timestamp: new Date(clock.nowMs()).toISOString(),
+      ...(tenantId === undefined ? {} : { tenant_id: tenantId }),
+      payload,
+    };
+    return { id, body };
+  }
+
+  /** Lost while disconnected: the next one comes, and an announcement follows the reconnect. */
+  heartbeat(): void {
+    const pulse = this.#parts.pulse();
+    if (!pulse || this.#closed || this.#stored === 0) return;
+    this.#sequence += 1;
+    const { body } = this.#event('mcp.heartbeat', {
+      server: this.#instance.server,
+      instance_id: this.#instance.instanceId,
+      seq: this.#sequence,
+      status: pulse.status,
+      capabilities_hash: this.#listing?.hash,
+      load: { in_flight: pulse.inFlight, ...(pulse.memoryMb === undefined ? {} : { memory_mb: pulse.memoryMb }) },
+    });
+    void this.#parts.bus.publish(this.#subjects.heartbeat, body);
+  }
+
+  /** The last word, tried for a bounded time: whoever misses it sees the heartbeats stop. */
+  async deregister(reason: string): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#beat?.cancel();
+    this.#wake?.();
+    await this.#connected.close();
+    if (!this.#listing) return;
+    const { bus, clock, deregisterMs } = this.#parts;
+    const { server, instanceId } = this.#instance;
+    const event = this.#event('mcp.deregister', { server, instance_id: instanceId, reason });
+    const bound = Promise.withResolvers<'late'>();
+    const timer = clock.after(deregisterMs, () => {
+      this.#wake?.();
+      bound.resolve('late');
+    });
+    const endMs = clock.monotonicMs() + deregisterMs;
+    while (clock.monotonicMs() < endMs) {
+      const done = await Promise.race([bus.publishStored(this.#subjects.deregister, event.body, event.id), bound.promise]);
+      if (done === undefined || done === 'late') break;
+      await this.#pause(firstRetryMs);
+    }
+    timer.cancel();
+  }
+}

@@ -1,0 +1,55 @@
+/** Every bound of the bridge, with its default. */
+
+import { defaultSupervision, type SupervisionPolicy } from './supervision.ts';
+
+export interface BridgeBounds {
+  /** Requests that one child has not answered yet. */
+  readonly pendingMax: number;
+  /** One line of a child's stdout; a longer one ends it. */
+  readonly lineBytesMax: number;
+  /** For an answer to the question which era the child speaks; silence means legacy. */
+  readonly probeTimeoutMs: number;
+  /** For initialize: a first start may download the server. */
+  readonly initializeTimeoutMs: number;
+  /** For one page of tools/list. */
+  readonly listTimeoutMs: number;
+  readonly pagesMax: number;
+  /** How long a request waits for a child that is being started again. */
+  readonly respawnWaitMs: number;
+  /** Requests that wait so, for one instance. */
+  readonly respawnWaitersMax: number;
+  /** For one instance. */
+  readonly sessionsMax: number;
+  readonly sessionIdleMs: number;
+  /** Open GET streams of one session. */
+  readonly streamsMax: number;
+  /** What a reader may leave unread of one stream before notifications are dropped. */
+  readonly streamCharsMax: number;
+  /** How long calls may go on when an instance is taken away. */
+  readonly drainMs: number;
+  readonly stopGraceMs: number;
+  readonly deregisterMs: number;
+  /** stderr and stray stdout lines of one child. */
+  readonly logLinesPerSecondMax: number;
+  readonly supervision: SupervisionPolicy;
+}
+
+export const defaultBridgeBounds: BridgeBounds = {
+  pendingMax: 1_000,
+  lineBytesMax: 32 << 20,
+  probeTimeoutMs: 5_000,
+  initializeTimeoutMs: 60_000,
+  listTimeoutMs: 30_000,
+  pagesMax: 200,
+  respawnWaitMs: 5_000,
+  respawnWaitersMax: 1_000,
+  sessionsMax: 1_000,
+  sessionIdleMs: 1_800_000,
+  streamsMax: 4,
+  streamCharsMax: 1 << 20,
+  drainMs: 10_000,
+  stopGraceMs: 3_000,
+  deregisterMs: 3_000,
+  logLinesPerSecondMax: 20,
+  supervision: defaultSupervision,
+};

@@ -1,0 +1,12 @@
+/** The stdio-bridge service. */
+
+export { defaultBridgeBounds, type BridgeBounds } from './bounds.ts';
+export {
+  startStdioBridge,
+  type InstanceLine,
+  type StdioBridge,
+  type StdioBridgeConfig,
+  type StdioBridgeParts,
+} from './bridge.ts';
+export { stdioBridgeSettings, type StdioBridgeSettings } from './read-config.ts';
+export { defaultSupervision, type SupervisionPolicy } from './supervision.ts';

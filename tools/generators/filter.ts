@@ -1,0 +1,87 @@
+/** A new filter: one step of the gateway's call pipeline, around the next one. */
+
+import type { Name, Plan } from './plan.ts';
+
+const folder = 'libs/services/gateway/src/filters';
+
+export function planFilter(name: Name): Plan {
+  const { kebab, camel } = name;
+  const files = new Map([
+    [`${folder}/${kebab}.ts`, codeText(name)],
+    [`${folder}/${kebab}.test.ts`, testText(name)],
+  ]);
+  const next = [
+    `say in the first line of ${folder}/${kebab}.ts what the filter does to a call, and let it do it`,
+    `add ${camel} to Filters in libs/services/gateway/src/pipeline.ts and to the one order there; say why it stands where it stands`,
+    'make it where the gateway makes its other filters',
+    'draw it into docs/a-tool-call.md',
+  ];
+  return { files, next };
+}
+
+function codeText({ kebab, camel, snake }: Name): string {
+  return `/** The ${kebab} filter: counts what comes by, and hands it on. */
+
+import type { Telemetry } from '@cruvero/ports';
+import type { Filter } from '../pipeline.ts';
+
+export function ${camel}Filter(telemetry: Telemetry): Filter {
+  const calls = telemetry.metrics.counter('mcpgw_${snake}_calls_total', 'Calls that came by the ${kebab} filter');
+  return (next) => async (call) => {
+    calls.add(1, { method: call.message.method });
+    return next(call);
+  };
+}
+`;
+}
+
+function testText({ kebab, camel, snake }: Name): string {
+  return `/** Tests of the ${kebab} filter. */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { defaultProfile, defaultTenant, readGatewayId, readServerName, type Reply } from '@cruvero/core';
+import { MemoryTelemetry } from '@cruvero/testkit';
+import type { Routed } from '../pipeline.ts';
+import { ${camel}Filter } from './${kebab}.ts';
+
+/** A call to a tool of a server without instances. */
+function routedCall(): Routed {
+  const gatewayId = readGatewayId('gateway');
+  const name = readServerName('files');
+  assert.ok(gatewayId && name);
+  const versions = { servers: 0, policy: 0, auth: 0 };
+  return {
+    door: { door: 'aggregate' },
+    message: { kind: 'request', text: '', idText: '1', method: 'tools/call', params: { text: '{}', members: new Map() } },
+    spoken: { era: 'legacy', version: '2025-11-25', meta: undefined },
+    snapshot: { gatewayId, versions, servers: new Map(), profiles: new Map(), apiKeys: new Map() },
+    trace: undefined,
+    abort: new AbortController(),
+    deadlineMs: 1_000,
+    notify: () => undefined,
+    principal: { tenantId: defaultTenant, name: 'ada', scopes: ['mcp'], profile: defaultProfile.name },
+    profile: defaultProfile,
+    server: { tenantId: defaultTenant, name, strategy: 'round_robin', instances: [], tools: [] },
+    target: 'read_file',
+    changes: {},
+    idempotent: false,
+    capabilities: {},
+  };
+}
+
+describe('the ${kebab} filter', () => {
+  it('counts the call and gives back what the next step answers', async () => {
+    const telemetry = new MemoryTelemetry();
+    const reply: Reply = { kind: 'result', text: '{}' };
+    const call = routedCall();
+    const answer = await ${camel}Filter(telemetry)(async (next) => {
+      assert.equal(next, call);
+      return reply;
+    })(call);
+    assert.equal(answer, reply);
+    assert.equal(telemetry.counts.get('mcpgw_${snake}_calls_total{"method":"tools/call"}'), 1);
+  });
+});
+`;
+}

@@ -1,0 +1,87 @@
+/** Tests of installing servers, on a machine that only says what it was told to do. */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import { findServers } from '../stack/src/find-servers.mjs';
+import type { FoundServers } from '../stack/src/find-servers.mjs';
+import { ensureServers } from './servers.mjs';
+import type { Machine } from './servers.mjs';
+
+const none = findServers({ folders: [], debianPostgres: '/does/not/exist' });
+const all: FoundServers = { nats: '/a', redis: '/b', postgres: '/c', missing: [], aptCommand: undefined };
+
+/** A machine whose servers appear when `apt-get install` succeeds for the nth time. */
+function machineOf(changes: Partial<Machine> & { readonly failures?: number } = {}) {
+  const said: string[] = [];
+  const ran: string[] = [];
+  let failuresLeft = changes.failures ?? 0;
+  let found = none;
+  const machine: Machine = {
+    isRoot: () => true,
+    hasApt: () => true,
+    hasPackageLists: () => true,
+    apt: (args) => {
+      ran.push(args.join(' '));
+      if (args[0] !== 'install') return undefined;
+      failuresLeft -= 1;
+      if (failuresLeft >= 0) return 'E: Unable to locate package';
+      found = all;
+      return undefined;
+    },
+    ...changes,
+  };
+  return { said, ran, options: { say: (line: string) => void said.push(line), find: () => found, machine } };
+}
+
+const install = 'install -y --no-install-recommends nats-server redis-server postgresql';
+
+describe('ensureServers', () => {
+  it('does and says nothing when all servers are there', async () => {
+    const { said, ran, options } = machineOf();
+    await ensureServers({ ...options, find: () => all });
+    assert.deepEqual([said, ran], [[], []]);
+  });
+
+  it('installs what is missing in one go', async () => {
+    const { said, ran, options } = machineOf();
+    await ensureServers(options);
+    assert.deepEqual(ran, [install]);
+    assert.equal(said[0], 'Installing nats-server, redis-server, postgres (apt-get) …');
+    assert.match(said[1] ?? '', /^Installed nats-server, redis-server, postgres in [\d.]+ s\.$/);
+  });
+
+  it('fetches the package lists first where there are none, and once where they are old', async () => {
+    const fresh = machineOf({ hasPackageLists: () => false });
+    await ensureServers(fresh.options);
+    assert.deepEqual(fresh.ran, ['update', install]);
+    const old = machineOf({ failures: 1 });
+    await ensureServers(old.options);
+    assert.deepEqual(old.ran, [install, 'update', install]);
+  });
+
+  it('gives up after that, with what apt-get said and what to do', async () => {
+    const { ran, options } = machineOf({ failures: 9 });
+    await assert.rejects(
+      ensureServers(options),
+      /Unable to locate package[^]*sudo apt-get install[^]*brew install/,
+    );
+    assert.equal(ran.length, 3);
+  });
+
+  it('only gives advice to those who are not root, and where there is no apt-get', async () => {
+    for (const changes of [{ isRoot: () => false }, { hasApt: () => false }]) {
+      const { ran, options } = machineOf(changes);
+      await assert.rejects(ensureServers(options), (error: Error) => {
+        assert.equal(
+          error.message,
+          'These servers are missing: nats-server, redis-server, postgres.\n' +
+            '  Debian, Ubuntu:  sudo apt-get install -y --no-install-recommends nats-server redis-server postgresql\n' +
+            '  macOS:           brew install nats-server redis postgresql@17',
+        );
+        return true;
+      });
+      assert.deepEqual(ran, []);
+    }
+  });
+});
