@@ -2,7 +2,7 @@
 
 import { decode, isDecodeProblem, lifecycleSubjects, streams, verdictSchema } from '@cruvero/contracts';
 import { isFault, type Fault, type Json } from '@cruvero/core';
-import type { Bus, Clock, Random, Subscription } from '@cruvero/ports';
+import type { Bus, BusFault, Clock, Random, Subscription } from '@cruvero/ports';
 import type { UpstreamLink } from '@cruvero/upstream';
 import { look, reasonOf, type Offer } from './discovery.ts';
 import { announceEvent, deregisterEvent, heartbeatEvent, type Announced, type Event } from './events.ts';
@@ -35,6 +35,7 @@ export class Announcer {
   readonly #subjects: ReturnType<typeof lifecycleSubjects>;
   #announcedHash: string | undefined;
   #mustAnnounce = false;
+  #streamMade = false;
   #seq = 0;
   #beatsSince = 0;
   /** The last thing said about waiting, so that it is not said again and again. */
@@ -81,6 +82,7 @@ export class Announcer {
   /** The stream may have been lost with its server; and who was taken for dead has to introduce itself again. */
   #listen(): readonly Subscription[] {
     const again = (): void => {
+      this.#streamMade = false;
       this.#mustAnnounce = true;
       this.#wake?.();
     };
@@ -180,11 +182,17 @@ export class Announcer {
     return false;
   }
 
-  async #store(subject: string, event: Event) {
+  /** Without its stream a message is heard by whoever listens now but kept by nobody, so the stream is made first. */
+  async #store(subject: string, event: Event): Promise<BusFault | undefined> {
     const { bus, prefix } = this.#parts;
+    if (!this.#streamMade) {
+      const fault = await bus.ensureStream(streams(prefix).mcp);
+      if (fault) return fault;
+      this.#streamMade = true;
+    }
     const fault = await bus.publishStored(subject, event.body, event.id);
-    if (fault?.fault !== 'no_stream') return fault;
-    return (await bus.ensureStream(streams(prefix).mcp)) ?? bus.publishStored(subject, event.body, event.id);
+    if (fault && fault.fault !== 'message_too_large') this.#streamMade = false;
+    return fault;
   }
 
   /** The last word, tried for three seconds: whoever misses it sees the heartbeats stop. */

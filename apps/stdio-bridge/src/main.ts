@@ -39,7 +39,13 @@ await runMain(async (env, signal) => {
   const shared = { clock: systemClock, random: systemRandom };
   await using telemetry = await openTelemetry({ service: serviceName, version, otlpEndpoint, log });
   const { metrics } = telemetry;
-  await using bus = await connectNats({ url: config.natsUrl.reveal(), name: service, log, metrics, ...shared });
+  await using bus = await connectNats({
+    url: config.natsUrl.reveal(),
+    name: service,
+    log,
+    metrics,
+    ...shared,
+  });
   await using children = childProcesses({ log });
   const health = new Health(systemClock);
   health.add('bus', () => (bus.state() === 'connected' ? undefined : 'not connected to NATS'));
@@ -55,7 +61,14 @@ await runMain(async (env, signal) => {
     serversFromEnv(env),
   );
   const listener = withStatus(httpListener(config.listen), status);
-  await using bridge = await startStdioBridge(config.bridge, { children, bus, source, listener, telemetry, ...shared });
+  await using bridge = await startStdioBridge(config.bridge, {
+    children,
+    bus,
+    source,
+    listener,
+    telemetry,
+    ...shared,
+  });
   await Promise.race([bridge.ready(), untilAborted(signal)]);
   if (signal.aborted) return;
   process.stdout.write(`ready ${bridge.url ?? ''}\n`);

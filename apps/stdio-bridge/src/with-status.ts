@@ -7,6 +7,8 @@ const statusPath = /^\/(?:healthz|readyz|metrics)(?:[?#]|$)/;
 export function withStatus(listener: Listener, status: HttpHandler): Listener {
   return {
     listen: (handler) =>
-      listener.listen((request, response) => (statusPath.test(request.url ?? '') ? status : handler)(request, response)),
+      listener.listen((request, response) =>
+        (statusPath.test(request.url ?? '') ? status : handler)(request, response),
+      ),
   };
 }

@@ -17,7 +17,13 @@ const unreadable = (text: string): string => {
 describe('cruvero.json', () => {
   it('reads the entries that every MCP client writes', () => {
     const { entries, problems } = read({
-      'GitHub (work)': { command: 'npx', args: ['-y', 'x'], env: { TOKEN: '${T}' }, cwd: '/tmp', instances: 3 },
+      'GitHub (work)': {
+        command: 'npx',
+        args: ['-y', 'x'],
+        env: { TOKEN: '${T}' },
+        cwd: '/tmp',
+        instances: 3,
+      },
       plain: { type: 'stdio', command: 'node' },
       remote: { type: 'streamable-http', url: 'https://example.com/mcp#part', timeout: 30 },
       old: { type: 'sse', serverUrl: 'http://example.com/sse' },
@@ -88,19 +94,27 @@ describe('cruvero.json', () => {
   });
 
   it('never says a secret value', () => {
-    const { problems } = read({ bad: { command: 'a', env: { KEY: ['canary'] } }, two: { command: ['canary'] } });
+    const { problems } = read({
+      bad: { command: 'a', env: { KEY: ['canary'] } },
+      two: { command: ['canary'] },
+    });
     assert.doesNotMatch(problems.join(), /canary/);
   });
 
   it('reports labels that become one name', () => {
-    const { entries, problems } = read({ 'My Server': { command: 'a' }, 'my-server': { command: 'b' }, '!!': { command: 'c' } });
+    const { entries, problems } = read({
+      'My Server': { command: 'a' },
+      'my-server': { command: 'b' },
+      '!!': { command: 'c' },
+    });
     assert.equal(entries.length, 1);
     assert.match(problems.join(), /my-server is taken by "My Server"/);
     assert.match(problems.join(), /"!!": nothing of this name/);
   });
 
   it('takes names of prototypes for names', () => {
-    const text = '{"mcpServers":{"__proto__":{"command":"a","env":{"__proto__":"x","constructor":"y"}},"constructor":{"command":"b"}}}';
+    const text =
+      '{"mcpServers":{"__proto__":{"command":"a","env":{"__proto__":"x","constructor":"y"}},"constructor":{"command":"b"}}}';
     const result = readServersFile(text);
     assert.ok('entries' in result);
     assert.deepEqual(
@@ -109,12 +123,19 @@ describe('cruvero.json', () => {
     );
     const [first] = result.entries;
     assert.ok(first?.kind === 'command');
-    assert.deepEqual([...first.env], [['__proto__', 'x'], ['constructor', 'y']]);
+    assert.deepEqual(
+      [...first.env],
+      [
+        ['__proto__', 'x'],
+        ['constructor', 'y'],
+      ],
+    );
     assert.equal(({} as Record<string, unknown>)['command'], undefined);
   });
 
   it('bounds what a file of 10,000 entries brings', () => {
-    const many = (entry: unknown) => Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`s${i}`, entry]));
+    const many = (entry: unknown) =>
+      Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`s${i}`, entry]));
     const good = read(many({ command: 'x' }));
     assert.equal(good.entries.length, configuredServersMax);
     assert.deepEqual(good.problems, ['9744 servers beyond the first 256 are left out']);
@@ -124,7 +145,11 @@ describe('cruvero.json', () => {
   });
 
   it('is total: any JSON and any text give an answer', () => {
-    const entry = fc.oneof(fc.jsonValue(), fc.record({ command: fc.jsonValue(), env: fc.jsonValue(), args: fc.jsonValue() }), fc.record({ url: fc.jsonValue(), type: fc.jsonValue() }));
+    const entry = fc.oneof(
+      fc.jsonValue(),
+      fc.record({ command: fc.jsonValue(), env: fc.jsonValue(), args: fc.jsonValue() }),
+      fc.record({ url: fc.jsonValue(), type: fc.jsonValue() }),
+    );
     fc.assert(
       fc.property(fc.dictionary(fc.string(), entry), (servers) => {
         const { entries, problems } = read(servers);

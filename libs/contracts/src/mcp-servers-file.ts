@@ -22,7 +22,9 @@ const commandEntrySchema = z.looseObject({
 });
 
 const urlEntrySchema = z.looseObject({
-  type: z.enum(['http', 'streamable-http', 'streamableHttp', 'sse'], 'is "http", "streamable-http" or "sse"').optional(),
+  type: z
+    .enum(['http', 'streamable-http', 'streamableHttp', 'sse'], 'is "http", "streamable-http" or "sse"')
+    .optional(),
   url: z.string().max(2_048),
 });
 
@@ -37,7 +39,12 @@ export type FileEntry =
       readonly cwd?: string;
       readonly instances: number;
     }
-  | { readonly kind: 'url'; readonly name: ServerName; readonly transport: 'http' | 'sse'; readonly url: string };
+  | {
+      readonly kind: 'url';
+      readonly name: ServerName;
+      readonly transport: 'http' | 'sse';
+      readonly url: string;
+    };
 
 export type FileRead =
   | { readonly entries: readonly FileEntry[]; readonly problems: readonly string[] }
@@ -47,7 +54,8 @@ export type FileRead =
 /** Total: every text gives entries and problems, or one sentence about the whole. */
 export function readServersFile(text: string): FileRead {
   const whole = wholeValue(text);
-  if (isJsonProblem(whole)) return { unreadable: `is not valid JSON: ${whole.problem} (${place(text, whole.at)})` };
+  if (isJsonProblem(whole))
+    return { unreadable: `is not valid JSON: ${whole.problem} (${place(text, whole.at)})` };
   const root: unknown = JSON.parse(text);
   if (!isObject(root)) return { unreadable: 'is not a JSON object; it should be {"mcpServers": {…}}' };
   const servers = own(root, 'mcpServers');
@@ -75,7 +83,10 @@ function readEntries(servers: object): FileRead {
       continue;
     }
     const taken = entries.get(entry.name);
-    if (taken) problems.push(`${shown(label)}: its name ${entry.name} is taken by ${shown(taken.label)}; give it another`);
+    if (taken)
+      problems.push(
+        `${shown(label)}: its name ${entry.name} is taken by ${shown(taken.label)}; give it another`,
+      );
     else entries.set(entry.name, { label, entry });
   }
   if (beyond > 0) problems.push(`${beyond} servers beyond the first ${configuredServersMax} are left out`);
@@ -118,7 +129,8 @@ function readEnv(value: unknown): ReadonlyMap<string, string> | string {
     if (!named.success) return `env: ${shown(key)} ${named.error.issues[0]?.message ?? 'is no name'}`;
     const read = argument.safeParse(raw);
     // Never the value: it may be a secret.
-    if (!read.success) return `env: the value of ${shown(key)} must be a string of at most 32,768 characters without NUL`;
+    if (!read.success)
+      return `env: the value of ${shown(key)} must be a string of at most 32,768 characters without NUL`;
     env.set(key, read.data);
   }
   return env;
@@ -131,8 +143,10 @@ function readUrl(name: ServerName, value: object, rawUrl: unknown): FileEntry | 
   const read = urlEntrySchema.safeParse({ ...value, url: rawUrl });
   if (!read.success) return sentence(read.error);
   const url = URL.canParse(read.data.url) ? new URL(read.data.url) : undefined;
-  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) return 'url: is not an http or https URL';
-  if (url.username !== '' || url.password !== '') return 'url: holds a user or password; credentials do not belong in a URL';
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+    return 'url: is not an http or https URL';
+  if (url.username !== '' || url.password !== '')
+    return 'url: holds a user or password; credentials do not belong in a URL';
   url.hash = '';
   return { kind: 'url', name, transport: read.data.type === 'sse' ? 'sse' : 'http', url: url.href };
 }

@@ -1,4 +1,6 @@
-/** A tiny raw HTTP/1.1 client for tests: sends any bytes and any headers, and shows exactly what came back. */
+/**
+ * A tiny raw HTTP/1.1 client for tests: sends any bytes and any headers, and shows exactly what came back.
+ */
 
 import { connect, type Socket } from 'node:net';
 import { isSseProblem, SseParser, type SseEvent } from '@cruvero/core';
@@ -38,7 +40,11 @@ export function probe(url: string, request: ProbeRequest = {}): Promise<ProbeRes
 }
 
 /** Any bytes on a connection of its own, and the first answer. */
-export async function probeRaw(url: string, bytes: string | Uint8Array, timeoutMs = 10_000): Promise<ProbeResponse> {
+export async function probeRaw(
+  url: string,
+  bytes: string | Uint8Array,
+  timeoutMs = 10_000,
+): Promise<ProbeResponse> {
   const socket = open(url, timeoutMs);
   const reader = new ResponseReader();
   try {
@@ -102,7 +108,9 @@ export async function probeSse(url: string, request: ProbeRequest = {}): Promise
       };
       wake();
     });
-  socket.write(requestBytes(url, { ...request, headers: [['accept', 'text/event-stream'], ...(request.headers ?? [])] }));
+  socket.write(
+    requestBytes(url, { ...request, headers: [['accept', 'text/event-stream'], ...(request.headers ?? [])] }),
+  );
   await until(() => reader.status !== undefined || ended, request.timeoutMs ?? 5_000);
   const head = response(reader, '');
   return {
@@ -124,7 +132,8 @@ function open(url: string, timeoutMs: number): Socket {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port === '' ? 80 : port) });
   socket.setNoDelay(true);
-  if (timeoutMs > 0) socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+  if (timeoutMs > 0)
+    socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no answer within ${timeoutMs} ms`)));
   return socket;
 }
 
@@ -133,7 +142,9 @@ function requestBytes(url: string, request: ProbeRequest): Buffer {
   const headers = request.headers ?? [];
   const body = Buffer.from(request.body ?? '');
   const names = new Set(headers.map(([name]) => name.toLowerCase()));
-  const lines = [`${request.method ?? (request.body === undefined ? 'GET' : 'POST')} ${request.path ?? pathname + search} HTTP/1.1`];
+  const lines = [
+    `${request.method ?? (request.body === undefined ? 'GET' : 'POST')} ${request.path ?? pathname + search} HTTP/1.1`,
+  ];
   if (request.host !== null && !names.has('host')) lines.push(`Host: ${request.host ?? host}`);
   for (const [name, value] of headers) lines.push(`${name}: ${value}`);
   if (request.body !== undefined && !names.has('content-length') && !names.has('transfer-encoding')) {

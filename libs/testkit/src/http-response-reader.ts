@@ -1,4 +1,6 @@
-/** Reads one HTTP/1.1 response from pieces of bytes: head, then a body by length, in chunks, or up to the end. */
+/**
+ * Reads one HTTP/1.1 response from pieces of bytes: head, then a body by length, in chunks, or up to the end.
+ */
 
 type Framing = { readonly by: 'length' | 'chunks'; left: number } | { readonly by: 'end' };
 
@@ -45,7 +47,8 @@ export class ResponseReader {
   }
 
   #findFraming(status: number): Framing {
-    const value = (name: string): string | undefined => this.headers.find(([own]) => own.toLowerCase() === name)?.[1];
+    const value = (name: string): string | undefined =>
+      this.headers.find(([own]) => own.toLowerCase() === name)?.[1];
     if (status === 204 || status === 304) return { by: 'length', left: 0 };
     if (value('transfer-encoding')?.toLowerCase() === 'chunked') return { by: 'chunks', left: 0 };
     const length = value('content-length');

@@ -1,4 +1,6 @@
-/** What tests stand on: a clock that waits, telemetry that can be read, fixture servers, faulty neighbours. */
+/**
+ * What tests stand on: a clock that waits, telemetry that can be read, fixture servers, faulty neighbours.
+ */
 
 export * from './fixtures/catalogue.ts';
 export * from './fixtures/fixture-server.ts';

@@ -22,7 +22,15 @@ describe('CRUVERO_MCP_SERVERS', () => {
             instances: 1,
             origin: 'env',
           },
-          { kind: 'command', name: 'memory', command: 'mcp-memory', args: [], env: {}, instances: 1, origin: 'env' },
+          {
+            kind: 'command',
+            name: 'memory',
+            command: 'mcp-memory',
+            args: [],
+            env: {},
+            instances: 1,
+            origin: 'env',
+          },
         ],
         problems: [],
       },
@@ -36,7 +44,10 @@ describe('CRUVERO_MCP_SERVERS', () => {
       CRUVERO_MCP_ENV_BAD: 'canary',
       CRUVERO_MCP_ENV_NOBODY: 'A=canary',
     });
-    assert.deepEqual(servers.map(({ name }) => name), ['good']);
+    assert.deepEqual(
+      servers.map(({ name }) => name),
+      ['good'],
+    );
     assert.equal(problems.length, 6);
     assert.doesNotMatch(problems.join(), /canary/);
     assert.match(problems.join('\n'), /CRUVERO_MCP_ENV_BAD should read KEY=value/);

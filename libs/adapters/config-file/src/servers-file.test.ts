@@ -62,13 +62,19 @@ describe('serversFile', { timeout: 20_000 }, () => {
       path,
       JSON.stringify({
         mcpServers: {
-          a: { command: 'x', env: { TOKEN: 'Bearer ${TOKEN}', MODE: '${MODE:-fast}', KEPT: '$HOME ${', NESTED: '${OUTER}' } },
+          a: {
+            command: 'x',
+            env: { TOKEN: 'Bearer ${TOKEN}', MODE: '${MODE:-fast}', KEPT: '$HOME ${', NESTED: '${OUTER}' },
+          },
           b: { command: 'x', env: { KEY: 'canary-${ABSENT}' } },
           c: { command: 'x', env: { KEY: '${constructor}' } },
         },
       }),
     );
-    const { servers, problems } = await serversFile(path, { clock, env: { TOKEN: 't', OUTER: '${TOKEN}' } }).read();
+    const { servers, problems } = await serversFile(path, {
+      clock,
+      env: { TOKEN: 't', OUTER: '${TOKEN}' },
+    }).read();
     const [a] = servers;
     assert.ok(a?.kind === 'command' && a.origin === 'file');
     assert.deepEqual(a.env, { TOKEN: 'Bearer t', MODE: 'fast', KEPT: '$HOME ${', NESTED: '${TOKEN}' });

@@ -36,7 +36,11 @@ export function serversFile(path: string, parts: ServersFileParts): ServersSourc
   };
 }
 
-function interpret(path: string, file: FileText, env: Environment): ServersRead | { readonly unusable: string } {
+function interpret(
+  path: string,
+  file: FileText,
+  env: Environment,
+): ServersRead | { readonly unusable: string } {
   const name = basename(path);
   if ('problem' in file) return { unusable: `${name} ${file.problem}` };
   const parsed = parseServers(file.text, env);

@@ -5,26 +5,61 @@ import { describe, it } from 'node:test';
 import { guardedLookup, RefusedAddress, refuseMetadata, type Resolve } from './addresses.ts';
 
 const refused = [
-  '169.254.169.254', '169.254.0.1', '0.0.0.0', '0.1.2.3', '100.100.100.200', '168.63.129.16',
-  'fe80::1', 'febf::1', 'fe80::1%eth0', '::', '::ffff:169.254.169.254', '::ffff:a9fe:a9fe', '::ffff:0.0.0.0',
-  '::a9fe:a9fe', '64:ff9b::a9fe:a9fe', '64:ff9b::169.254.169.254', '2002:a9fe:a9fe::1', 'fd00:ec2::254', 'not an address', '',
+  '169.254.169.254',
+  '169.254.0.1',
+  '0.0.0.0',
+  '0.1.2.3',
+  '100.100.100.200',
+  '168.63.129.16',
+  'fe80::1',
+  'febf::1',
+  'fe80::1%eth0',
+  '::',
+  '::ffff:169.254.169.254',
+  '::ffff:a9fe:a9fe',
+  '::ffff:0.0.0.0',
+  '::a9fe:a9fe',
+  '64:ff9b::a9fe:a9fe',
+  '64:ff9b::169.254.169.254',
+  '2002:a9fe:a9fe::1',
+  'fd00:ec2::254',
+  'not an address',
+  '',
 ];
 const allowed = [
-  '127.0.0.1', '10.1.2.3', '192.168.1.1', '172.16.0.1', '8.8.8.8', '169.253.255.255', '1.0.0.0', '::1', 'fd00::1', 'fec0::1', '2001:db8::1',
-  '::ffff:127.0.0.1', '64:ff9b::808:808',
+  '127.0.0.1',
+  '10.1.2.3',
+  '192.168.1.1',
+  '172.16.0.1',
+  '8.8.8.8',
+  '169.253.255.255',
+  '1.0.0.0',
+  '::1',
+  'fd00::1',
+  'fec0::1',
+  '2001:db8::1',
+  '::ffff:127.0.0.1',
+  '64:ff9b::808:808',
 ];
 
 describe('refuseMetadata', () => {
-  for (const address of refused) it(`refuses ${JSON.stringify(address)}`, () => assert.ok(refuseMetadata(address)));
-  for (const address of allowed) it(`allows ${address}`, () => assert.equal(refuseMetadata(address), undefined));
+  for (const address of refused)
+    it(`refuses ${JSON.stringify(address)}`, () => assert.ok(refuseMetadata(address)));
+  for (const address of allowed)
+    it(`allows ${address}`, () => assert.equal(refuseMetadata(address), undefined));
 });
 
 describe('guardedLookup', () => {
   const lookup = (addresses: readonly string[], all: boolean): Promise<unknown> => {
     const resolve: Resolve = (_hostname, _options, done) =>
-      done(null, addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })));
+      done(
+        null,
+        addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+      );
     return new Promise((settle, reject) => {
-      guardedLookup(refuseMetadata, resolve)('name.test', { all }, (error, found) => (error ? reject(error) : settle(found)));
+      guardedLookup(refuseMetadata, resolve)('name.test', { all }, (error, found) =>
+        error ? reject(error) : settle(found),
+      );
     });
   };
 

@@ -1,4 +1,6 @@
-/** Which addresses an upstream may have: refuses the ones that answer with a machine's own credentials (SSRF). */
+/**
+ * Which addresses an upstream may have: refuses the ones that answer with a machine's own credentials (SSRF).
+ */
 
 import { lookup, type LookupAddress, type LookupAllOptions, type LookupOptions } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
@@ -7,7 +9,10 @@ import { buildConnector } from 'undici';
 /** A reason where a resolved IP address must not be connected to; undefined where it may. */
 export type RefuseAddress = (address: string) => string | undefined;
 
-/** Link-local, "this network", and the metadata services of the clouds, in every notation that carries an IPv4 address. */
+/**
+ * Link-local, "this network", and the metadata services of the clouds, in every notation that carries an IPv4
+ * address.
+ */
 const metadata = new BlockList();
 for (const [prefix, bits] of [
   ['169.254.0.0', 16],
@@ -15,7 +20,8 @@ for (const [prefix, bits] of [
 ] as const) {
   metadata.addSubnet(prefix, bits, 'ipv4');
 }
-for (const address of ['100.100.100.200', '168.63.129.16', '192.0.0.192']) metadata.addAddress(address, 'ipv4');
+for (const address of ['100.100.100.200', '168.63.129.16', '192.0.0.192'])
+  metadata.addAddress(address, 'ipv4');
 for (const [prefix, bits] of [
   ['fe80::', 10],
   ['::', 128],
@@ -37,7 +43,9 @@ export const refuseMetadata: RefuseAddress = (address) => {
   const bare = address.replace(/%.*$/, '');
   const family = isIP(bare);
   if (family === 0) return 'it is not an IP address';
-  return metadata.check(bare, family === 6 ? 'ipv6' : 'ipv4') ? 'link-local and metadata addresses are refused' : undefined;
+  return metadata.check(bare, family === 6 ? 'ipv6' : 'ipv4')
+    ? 'link-local and metadata addresses are refused'
+    : undefined;
 };
 
 export type Resolve = (
@@ -54,8 +62,10 @@ export class RefusedAddress extends Error {
 }
 
 /**
- * Resolves a name once and hands out only addresses that were checked, so that the socket goes to the checked one: a name
- * that answers differently a moment later (DNS rebinding) gains nothing. One bad address among several refuses them all.
+ * Resolves a name once and hands out only addresses that were checked, so that the socket goes to the checked
+ * one: a name
+ * that answers differently a moment later (DNS rebinding) gains nothing. One bad address among several
+ * refuses them all.
  */
 export function guardedLookup(refuse: RefuseAddress, resolve: Resolve = systemResolve): LookupFunction {
   return (hostname, options: LookupOptions, callback) => {

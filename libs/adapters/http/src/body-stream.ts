@@ -1,6 +1,6 @@
 /** The text of a streaming answer on its way to one reader, with backpressure to the socket. */
 
-import { UpstreamBroken } from '@cruvero/ports';
+import type { UpstreamBroken } from '@cruvero/ports';
 
 /** What the stream needs of the connection that feeds it. */
 export interface Feed {

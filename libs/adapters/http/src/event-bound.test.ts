@@ -35,16 +35,20 @@ describe('EventBound', () => {
 
   it('never refuses a stream whose events are all within the bound, wherever it is cut', () => {
     fc.assert(
-      fc.property(stream, fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 60 }), (text, cuts) => {
-        const bound = new EventBound(Math.max(1, longestOpen(text)));
-        const bytes = Buffer.from(text);
-        let at = 0;
-        for (let i = 0; at < bytes.length; i += 1) {
-          const size = cuts[i % cuts.length] ?? 1;
-          assert.ok(bound.take(bytes.subarray(at, at + size)));
-          at += size;
-        }
-      }),
+      fc.property(
+        stream,
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 60 }),
+        (text, cuts) => {
+          const bound = new EventBound(Math.max(1, longestOpen(text)));
+          const bytes = Buffer.from(text);
+          let at = 0;
+          for (let i = 0; at < bytes.length; i += 1) {
+            const size = cuts[i % cuts.length] ?? 1;
+            assert.ok(bound.take(bytes.subarray(at, at + size)));
+            at += size;
+          }
+        },
+      ),
       { seed: 20_260_728, numRuns: 500 },
     );
   });

@@ -17,7 +17,9 @@ export class EventBound {
     this.#bytesMax = bytesMax;
   }
 
-  /** False once an event has grown over the bound. Exact to one piece: the SSE parser counts to the letter. */
+  /**
+   * False once an event has grown over the bound. Exact to one piece: the SSE parser counts to the letter.
+   */
   take(piece: Buffer): boolean {
     const end = lastBlankLine(piece, this.#last);
     this.#bytes = end < 0 ? this.#bytes + piece.length : piece.length - end;
@@ -26,7 +28,10 @@ export class EventBound {
   }
 }
 
-/** Index behind the last blank line, or -1. Only the part before the last line end is walked: long lines cost nothing. */
+/**
+ * Index behind the last blank line, or -1. Only the part before the last line end is walked: long lines cost
+ * nothing.
+ */
 function lastBlankLine(piece: Buffer, before: number | undefined): number {
   for (let at = Math.max(piece.lastIndexOf(lf), piece.lastIndexOf(cr)); at >= 0; at -= 1) {
     if (isBlankLine(at === 0 ? before : piece[at - 1], piece[at])) return at + 1;

@@ -1,6 +1,11 @@
 /** One request to an upstream and its answer, from the queue of the pool to the last byte. */
 
-import { UpstreamBroken, type UpstreamFault, type UpstreamRequest, type UpstreamResponse } from '@cruvero/ports';
+import {
+  UpstreamBroken,
+  type UpstreamFault,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from '@cruvero/ports';
 import type { Dispatcher } from 'undici';
 import { BodyStream, type Feed } from './body-stream.ts';
 import { EventBound } from './event-bound.ts';
@@ -10,7 +15,8 @@ import { Utf8Pieces, utf8Text } from './utf8.ts';
 type HeadersIn = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /**
- * The promise settles when a whole text body has come, or the head of a stream, or a fault. The slot is given back when
+ * The promise settles when a whole text body has come, or the head of a stream, or a fault. The slot is given
+ * back when
  * the transport has let go of the request, which may be later.
  */
 export class Exchange implements Dispatcher.DispatchHandler, Feed {
@@ -77,7 +83,11 @@ export class Exchange implements Dispatcher.DispatchHandler, Feed {
     this.#decoder = new Utf8Pieces();
     this.#bound = new EventBound(this.#request.bytesMax);
     clearTimeout(this.#timer);
-    this.#settle({ status: this.#status, headers: this.#headers, body: { kind: 'stream', chunks: this.#stream } });
+    this.#settle({
+      status: this.#status,
+      headers: this.#headers,
+      body: { kind: 'stream', chunks: this.#stream },
+    });
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, piece: Buffer): void {
@@ -109,14 +119,16 @@ export class Exchange implements Dispatcher.DispatchHandler, Feed {
     if (this.#over) return;
     this.#finish();
     if (!this.#stream) return this.#settle(this.#textAnswer());
-    if (this.#decoder?.whole === false) this.#stream.fail(new UpstreamBroken('the stream ended inside a character'));
+    if (this.#decoder?.whole === false)
+      this.#stream.fail(new UpstreamBroken('the stream ended inside a character'));
     else this.#stream.end();
   }
 
   /** A refusal in an odd encoding is still a refusal: its status counts, so its text is not checked. */
   #textAnswer(): UpstreamResponse | UpstreamFault {
     const text =
-      utf8Text(this.#pieces, this.#bytes) ?? (this.#status >= 400 ? Buffer.concat(this.#pieces).toString() : undefined);
+      utf8Text(this.#pieces, this.#bytes) ??
+      (this.#status >= 400 ? Buffer.concat(this.#pieces).toString() : undefined);
     if (text === undefined) return fault('broken', 'the answer is not UTF-8', false);
     return { status: this.#status, headers: this.#headers, body: { kind: 'text', text } };
   }
@@ -162,7 +174,10 @@ function onTimeout(exchange: Exchange): void {
   exchange.timeOut();
 }
 
-/** Lower-case names as they come from undici; a header that stands several times becomes one line (RFC 9110 §5.3). */
+/**
+ * Lower-case names as they come from undici; a header that stands several times becomes one line (RFC 9110
+ * §5.3).
+ */
 function joined(headers: HeadersIn): Readonly<Record<string, string>> {
   const out: Record<string, string> = {};
   for (const name in headers) {

@@ -1,4 +1,7 @@
-/** What went wrong on a connection, as the fault that the port names; no address and no secret in the sentence. */
+/**
+ * What went wrong on a connection, as the fault that the port names; no address and no secret in the
+ * sentence.
+ */
 
 import type { UpstreamFault } from '@cruvero/ports';
 
@@ -22,15 +25,22 @@ const unreachable: Readonly<Record<string, string>> = {
 };
 
 /**
- * `left` is true once the request was given to a socket: from then on nobody can be certain that the server has not got it,
+ * `left` is true once the request was given to a socket: from then on nobody can be certain that the server
+ * has not got it,
  * also where a kept connection was reset before the first byte of an answer.
  */
 export function faultOf(error: Error, left: boolean): UpstreamFault {
   const code = errorCode(error);
   if (code === 'REFUSED_ADDRESS') return fault('refused_address', error.message, true);
   if (code === 'UND_ERR_INVALID_ARG') return fault('broken', 'the request cannot be written as HTTP', true);
-  if (!left) return fault('unreachable', describe(unreachable[code] ?? 'the connection could not be made', code), true);
-  if (code === 'UND_ERR_HEADERS_OVERFLOW') return fault('too_large', 'the head of the answer is too large', false);
+  if (!left)
+    return fault(
+      'unreachable',
+      describe(unreachable[code] ?? 'the connection could not be made', code),
+      true,
+    );
+  if (code === 'UND_ERR_HEADERS_OVERFLOW')
+    return fault('too_large', 'the head of the answer is too large', false);
   if (code.startsWith('HPE_')) return fault('broken', describe('the answer is not HTTP', code), false);
   return fault('broken', describe('the connection ended before the answer was whole', code), false);
 }

@@ -13,14 +13,21 @@ describe('httpListener', () => {
     const taken = await httpListener({ host: '127.0.0.1', port: 0 }).listen(() => undefined);
     await assert.rejects(
       httpListener({ host: '127.0.0.1', port: taken.port }).listen(() => undefined),
-      { message: `Cannot listen on 127.0.0.1:${taken.port}: another program listens there; stop it or choose another port (EADDRINUSE).` },
+      {
+        message: `Cannot listen on 127.0.0.1:${taken.port}: another program listens there; stop it or choose another port (EADDRINUSE).`,
+      },
     );
     await taken.close(0);
-    await assert.rejects(httpListener({ host: '203.0.113.7', port: 0 }).listen(() => undefined), /203\.0\.113\.7:0: this machine has no such address/);
+    await assert.rejects(
+      httpListener({ host: '203.0.113.7', port: 0 }).listen(() => undefined),
+      /203\.0\.113\.7:0: this machine has no such address/,
+    );
   });
 
   it('writes IPv6 addresses in brackets', async () => {
-    const listening = await httpListener({ host: '::1', port: 0 }).listen((_request, response) => void response.end('six'));
+    const listening = await httpListener({ host: '::1', port: 0 }).listen(
+      (_request, response) => void response.end('six'),
+    );
     assert.equal(listening.url, `http://[::1]:${listening.port}`);
     assert.equal((await probe(listening.url)).body, 'six');
     await listening.close(0);
@@ -29,10 +36,12 @@ describe('httpListener', () => {
   it('hands over every header line, however many there are under the bound in bytes', async () => {
     let seen = 0;
     await using listening = disposable(
-      await httpListener({ host: '127.0.0.1', port: 0, headersBytesMax: 64 * 1024 }).listen((request, response) => {
-        seen = request.rawHeaders.length / 2;
-        response.end();
-      }),
+      await httpListener({ host: '127.0.0.1', port: 0, headersBytesMax: 64 * 1024 }).listen(
+        (request, response) => {
+          seen = request.rawHeaders.length / 2;
+          response.end();
+        },
+      ),
     );
     const many = Array.from({ length: 3_000 }, (_, i) => [`a${i}`, 'b'] as const);
     assert.equal((await probe(listening.url, { headers: many })).status, 200);
@@ -41,14 +50,18 @@ describe('httpListener', () => {
 
   it('answers bytes that are not HTTP with 400, and a head that never ends with 408', async () => {
     await using listening = disposable(
-      await httpListener({ host: '127.0.0.1', port: 0, headersTimeoutMs: 100 }).listen((_request, response) => void response.end()),
+      await httpListener({ host: '127.0.0.1', port: 0, headersTimeoutMs: 100 }).listen(
+        (_request, response) => void response.end(),
+      ),
     );
     assert.equal((await probeRaw(listening.url, 'HELLO\r\n\r\n')).status, 400);
     assert.equal((await probeRaw(listening.url, 'GET / HTTP/1.1\r\nhost: a\r\nx-slow: ')).status, 408);
   });
 
   it('refuses a request without Host or with two framings', async () => {
-    await using listening = disposable(await httpListener({ host: '127.0.0.1', port: 0 }).listen((_request, response) => void response.end()));
+    await using listening = disposable(
+      await httpListener({ host: '127.0.0.1', port: 0 }).listen((_request, response) => void response.end()),
+    );
     assert.equal((await probe(listening.url, { host: null })).status, 400);
     const smuggled = await probe(listening.url, {
       method: 'POST',

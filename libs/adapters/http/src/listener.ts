@@ -1,4 +1,7 @@
-/** The Listener port on node:http: bounded heads, bounded connections, and an end that lets running requests finish. */
+/**
+ * The Listener port on node:http: bounded heads, bounded connections, and an end that lets running requests
+ * finish.
+ */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,7 +20,10 @@ export interface HttpListenerOptions {
   readonly headersBytesMax?: number;
   /** Connections over this number are closed at once. Default 10,000. */
   readonly connectionsMax?: number;
-  /** How long an idle connection is kept. Default 65 s: 5 s longer than load balancers keep theirs, so that they end first. */
+  /**
+   * How long an idle connection is kept. Default 65 s: 5 s longer than load balancers keep theirs, so that
+   * they end first.
+   */
   readonly keepAliveMs?: number;
 }
 
@@ -63,7 +69,8 @@ function bind(server: Server, { host, port }: HttpListenerOptions): Promise<Addr
     server.listen({ host, port, exclusive: true }, () => {
       server.removeAllListeners('error');
       const address = server.address();
-      if (address === null || typeof address === 'string') throw new Error('a TCP server has an address and a port');
+      if (address === null || typeof address === 'string')
+        throw new Error('a TCP server has an address and a port');
       resolve(address);
     });
   });
@@ -78,10 +85,14 @@ const bindAdvice: Readonly<Record<string, string>> = {
 
 function bindError(error: NodeJS.ErrnoException, host: string, port: number): Error {
   const advice = bindAdvice[error.code ?? ''] ?? error.message;
-  return new Error(`Cannot listen on ${host}:${port}: ${advice} (${error.code ?? 'unknown'}).`, { cause: error });
+  return new Error(`Cannot listen on ${host}:${port}: ${advice} (${error.code ?? 'unknown'}).`, {
+    cause: error,
+  });
 }
 
-/** Node ends idle connections at once in `close`; a response without its head yet says `connection: close`. */
+/**
+ * Node ends idle connections at once in `close`; a response without its head yet says `connection: close`.
+ */
 async function drain(server: Server, running: ReadonlySet<ServerResponse>, graceMs: number): Promise<void> {
   const ended = new Promise<void>((resolve) => server.close(() => resolve()));
   for (const response of running) if (!response.headersSent) response.shouldKeepAlive = false;

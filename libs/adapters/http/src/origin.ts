@@ -1,4 +1,6 @@
-/** The connections to one origin: calls and long streams apart, so that streams cannot use up what calls need. */
+/**
+ * The connections to one origin: calls and long streams apart, so that streams cannot use up what calls need.
+ */
 
 import { Pool, type buildConnector } from 'undici';
 

@@ -1,4 +1,7 @@
-/** Answers that the HTTP+SSE adapter makes itself, in the shape of Streamable HTTP, and what it reads of a message. */
+/**
+ * Answers that the HTTP+SSE adapter makes itself, in the shape of Streamable HTTP, and what it reads of a
+ * message.
+ */
 
 import { isJsonObject, parseJsonObject, type Json, type JsonObject } from '@cruvero/core';
 import type { UpstreamResponse } from '@cruvero/ports';

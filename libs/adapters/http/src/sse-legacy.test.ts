@@ -101,7 +101,11 @@ async function begin(upstream: Upstream, endpoint: string): Promise<Talk> {
   return talk;
 }
 
-const initialize = { protocolVersion: '2024-11-05', capabilities: {}, clientInfo: { name: 'test', version: '1' } };
+const initialize = {
+  protocolVersion: '2024-11-05',
+  capabilities: {},
+  clientInfo: { name: 'test', version: '1' },
+};
 
 function answered(value: UpstreamResponse | UpstreamFault): UpstreamResponse {
   assert.ok(!isUpstreamFault(value), `expected an answer, got ${JSON.stringify(value)}`);
@@ -128,7 +132,8 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-const event = (message: object): string => `event: message\ndata: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`;
+const event = (message: object): string =>
+  `event: message\ndata: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`;
 
 interface Stage extends AsyncDisposable {
   readonly clock: SimClock;
@@ -160,14 +165,17 @@ describe('sseUpstream holds sessions', () => {
     await using s = await stage();
     const talk = await begin(s.upstream, s.peer.endpoint);
     assert.equal(s.peer.openStreams(), 1);
-    assert.equal(text(await talk.call('a"b', { x: 1 })), '{"jsonrpc":"2.0","id":"a\\"b","result":{"echo":{"x":1}}}');
+    assert.equal(
+      text(await talk.call('a"b', { x: 1 })),
+      '{"jsonrpc":"2.0","id":"a\\"b","result":{"echo":{"x":1}}}',
+    );
     assert.equal(answered(await talk.send({ httpMethod: 'DELETE' })).status, 200);
     await until(() => s.peer.openStreams() === 0);
     assert.equal(answered(await talk.call(2)).status, 404);
     assert.equal(answered(await talk.send({ httpMethod: 'DELETE' })).status, 404);
   });
 
-  it('passes the caller\'s headers on, but not the session id of its own making', async () => {
+  it("passes the caller's headers on, but not the session id of its own making", async () => {
     await using s = await stage();
     const talk = await begin(s.upstream, s.peer.endpoint);
     await talk.call(1);
@@ -212,7 +220,9 @@ describe('sseUpstream holds sessions', () => {
     const third = await begin(s.upstream, s.peer.endpoint);
     assert.equal(answered(await first.call(1)).status, 404);
     void third.call(1);
-    const refused = await new Talk(s.upstream, s.peer.endpoint).send({ body: { id: 0, method: 'initialize' } });
+    const refused = await new Talk(s.upstream, s.peer.endpoint).send({
+      body: { id: 0, method: 'initialize' },
+    });
     assert.ok(isUpstreamFault(refused));
     assert.deepEqual([refused.fault, refused.neverLeft], ['unreachable', true]);
   });
@@ -230,9 +240,17 @@ describe('sseUpstream holds sessions', () => {
 
 describe('sseUpstream opens only what it may trust', () => {
   const first = async (s: Stage, timeoutMs = 5_000): Promise<UpstreamResponse | UpstreamFault> =>
-    new Talk(s.upstream, s.peer.endpoint).send({ timeoutMs, body: { id: 0, method: 'initialize', params: initialize } });
+    new Talk(s.upstream, s.peer.endpoint).send({
+      timeoutMs,
+      body: { id: 0, method: 'initialize', params: initialize },
+    });
 
-  for (const endpoint of ['http://127.0.0.1:1/messages', '//evil.test/messages', 'https://127.0.0.1/x', 'http://[']) {
+  for (const endpoint of [
+    'http://127.0.0.1:1/messages',
+    '//evil.test/messages',
+    'https://127.0.0.1/x',
+    'http://[',
+  ]) {
     it(`refuses the message URL ${endpoint}`, async () => {
       await using s = await stage('echo', { endpoint });
       const fault = await first(s);
@@ -254,9 +272,13 @@ describe('sseUpstream opens only what it may trust', () => {
   });
 
   it('hands on the refusal of a server that wants a key', async () => {
-    await using host = await serveHttp((_request, response) => void response.writeHead(401, { 'www-authenticate': 'Bearer' }).end());
+    await using host = await serveHttp(
+      (_request, response) => void response.writeHead(401, { 'www-authenticate': 'Bearer' }).end(),
+    );
     await using upstream = open(new SimClock());
-    const answer = answered(await new Talk(upstream, `${host.origin}/sse`).send({ body: { id: 0, method: 'initialize' } }));
+    const answer = answered(
+      await new Talk(upstream, `${host.origin}/sse`).send({ body: { id: 0, method: 'initialize' } }),
+    );
     assert.deepEqual([answer.status, answer.headers['www-authenticate']], [401, 'Bearer']);
   });
 
@@ -287,7 +309,9 @@ describe('sseUpstream sorts what comes on the stream', () => {
   it('turns the answer into a stream when progress comes first', async () => {
     await using s = await stage('silence');
     const talk = await begin(s.upstream, s.peer.endpoint);
-    const asked = talk.send({ body: { id: 5, method: 'tools/call', params: { _meta: { progressToken: 'p' } } } });
+    const asked = talk.send({
+      body: { id: 5, method: 'tools/call', params: { _meta: { progressToken: 'p' } } },
+    });
     await until(() => s.peer.received() === 1);
     s.peer.write(event({ method: 'notifications/progress', params: { progressToken: 'p', progress: 1 } }));
     const stream = reading(await asked);
@@ -332,7 +356,8 @@ describe('sseUpstream sorts what comes on the stream', () => {
     await using s = await stage('echo', {}, { eventBytesMax: 2_000 });
     const talk = await begin(s.upstream, s.peer.endpoint);
     const reader = reading(await talk.send({ httpMethod: 'GET' }));
-    for (let i = 0; i < 4; i += 1) s.peer.write(event({ method: 'notifications/message', params: { data: 'x'.repeat(900) } }));
+    for (let i = 0; i < 4; i += 1)
+      s.peer.write(event({ method: 'notifications/message', params: { data: 'x'.repeat(900) } }));
     await talk.call(1);
     assert.match((await reader.next()).value as string, /xxx/);
     await assert.rejects(reader.next(), /too slow/);

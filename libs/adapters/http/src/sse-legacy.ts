@@ -1,4 +1,7 @@
-/** The Upstream port for servers of the HTTP+SSE transport (MCP 2024-11-05), made to look like Streamable HTTP. */
+/**
+ * The Upstream port for servers of the HTTP+SSE transport (MCP 2024-11-05), made to look like Streamable
+ * HTTP.
+ */
 
 import { randomUUID } from 'node:crypto';
 import { isSseProblem, SseParser, type SseEvent } from '@cruvero/core';
@@ -32,8 +35,10 @@ export interface SseOptions {
 }
 
 /**
- * `initialize` opens the server's event stream and gets a session id of our own making; later requests carry it. A server
- * that speaks this transport has one stream for everything: answers are matched by id, progress by token, and the rest goes
+ * `initialize` opens the server's event stream and gets a session id of our own making; later requests carry
+ * it. A server
+ * that speaks this transport has one stream for everything: answers are matched by id, progress by token, and
+ * the rest goes
  * to the reader of GET.
  */
 export function sseUpstream(options: SseOptions): Upstream {
@@ -72,18 +77,23 @@ class SseUpstream implements Upstream {
     if (this.#disposed) return fault('unreachable', closed, true);
     if (request.signal.aborted) return fault('aborted', 'the caller gave up', true);
     const face = request.httpMethod === 'POST' ? messageFace(request.body ?? '') : undefined;
-    if (request.httpMethod === 'POST' && !face) return fault('broken', 'the message is not a JSON object', true);
+    if (request.httpMethod === 'POST' && !face)
+      return fault('broken', 'the message is not a JSON object', true);
     const sessionId = request.headers[sessionHeader];
     if (sessionId === undefined) return this.#first(request, face);
     const session = this.#sessions.get(sessionId);
-    if (!session || session.endpoint !== request.endpoint) return textAnswer(404, 'Session not found', 'text/plain');
+    if (!session || session.endpoint !== request.endpoint)
+      return textAnswer(404, 'Session not found', 'text/plain');
     if (face) return session.post(request, face);
     if (request.httpMethod === 'GET') return session.read(request);
     session.end('the session was closed');
     return textAnswer(200, '');
   }
 
-  async #first(request: UpstreamRequest, face: MessageFace | undefined): Promise<UpstreamResponse | UpstreamFault> {
+  async #first(
+    request: UpstreamRequest,
+    face: MessageFace | undefined,
+  ): Promise<UpstreamResponse | UpstreamFault> {
     if (!face) return textAnswer(405, 'Send initialize first', 'text/plain');
     if (face.method !== 'initialize') return textAnswer(400, 'Mcp-Session-Id is missing', 'text/plain');
     const session = await this.#open(request);
@@ -116,7 +126,8 @@ class SseUpstream implements Upstream {
       // Whatever went wrong: the message itself was not sent.
       if (!isUpstreamFault(opened)) return opened;
       if (request.signal.aborted) return fault('aborted', 'the caller gave up', true);
-      if (abort.signal.aborted) return fault('timeout', `no endpoint event within ${request.timeoutMs} ms`, true);
+      if (abort.signal.aborted)
+        return fault('timeout', `no endpoint event within ${request.timeoutMs} ms`, true);
       return { ...opened, neverLeft: true };
     } finally {
       this.#opening -= 1;
@@ -193,7 +204,10 @@ class SseUpstream implements Upstream {
   }
 }
 
-/** The first event names the URL for messages; it must be of the same origin, or our credentials could be led astray. */
+/**
+ * The first event names the URL for messages; it must be of the same origin, or our credentials could be led
+ * astray.
+ */
 async function findEndpoint(
   iterator: AsyncIterator<string>,
   parser: SseParser,

@@ -1,6 +1,9 @@
-/** One conversation over HTTP+SSE: every message of the server comes on one stream and finds whom it answers by its id. */
+/**
+ * One conversation over HTTP+SSE: every message of the server comes on one stream and finds whom it answers
+ * by its id.
+ */
 
-import { encodeSse, isSseProblem, SseParser, type SseEvent } from '@cruvero/core';
+import { encodeSse, isSseProblem, type SseEvent, type SseParser } from '@cruvero/core';
 import {
   isUpstreamFault,
   UpstreamBroken,
@@ -123,7 +126,9 @@ export class SseSession {
       return Promise.resolve(fault('broken', 'a request with this id waits for its answer', true));
     }
     if (this.#pending.size >= this.#parts.limits.pendingMax) {
-      return Promise.resolve(fault('unreachable', 'too many requests of this session wait for an answer', true));
+      return Promise.resolve(
+        fault('unreachable', 'too many requests of this session wait for an answer', true),
+      );
     }
     return this.#ask(request, face.idText, face.progressText);
   }
@@ -157,7 +162,8 @@ export class SseSession {
 
   /** The stream of messages that answer nothing; one reader at a time. */
   read(request: UpstreamRequest): UpstreamResponse {
-    if (this.#reader) return textAnswer(409, 'This session has a reader of its event stream already.', 'text/plain');
+    if (this.#reader)
+      return textAnswer(409, 'This session has a reader of its event stream already.', 'text/plain');
     const leave = (): void => {
       request.signal.removeEventListener('abort', leave);
       reader.fail(new UpstreamBroken('the caller gave up'));

@@ -1,14 +1,23 @@
-/** The Streamable HTTP upstream: its port's contract, and every way in which a real server can answer badly. */
+/**
+ * The Streamable HTTP upstream: its port's contract, and every way in which a real server can answer badly.
+ */
 
 import assert from 'node:assert/strict';
-import { createServer as createTcpServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
-import { isUpstreamFault, UpstreamBroken, type Upstream, type UpstreamRequest, type UpstreamResponse } from '@cruvero/ports';
+import {
+  isUpstreamFault,
+  UpstreamBroken,
+  type Upstream,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from '@cruvero/ports';
 import { upstreamContract } from '@cruvero/ports/contracts/upstream';
 import {
   hostileKinds,
   nobodysEndpoint,
   serveHttp,
+  settle,
   startHostileServer,
   startScriptedHttpPeer,
   trickyText,
@@ -56,6 +65,27 @@ async function bodyText(answer: UpstreamResponse): Promise<string> {
   return whole;
 }
 
+interface TcpHost extends AsyncDisposable {
+  readonly origin: string;
+}
+
+async function serveTcp(onConnection: (socket: Socket) => void): Promise<TcpHost> {
+  const open = new Set<Socket>();
+  const server = createServer((socket) => {
+    open.add(socket);
+    socket.on('error', () => undefined);
+    onConnection(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  const close = async (): Promise<void> => {
+    for (const socket of open) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return { origin: `http://127.0.0.1:${address.port}`, [Symbol.asyncDispose]: close };
+}
+
 const expected: Readonly<Record<HostileKind, RegExp>> = {
   stalls: /^timeout:false$/,
   'stalls-in-json': /^timeout:false$/,
@@ -85,7 +115,7 @@ const expected: Readonly<Record<HostileKind, RegExp>> = {
 
 describe('streamableUpstream meets servers that misbehave', () => {
   for (const kind of hostileKinds) {
-    it(`reports what a server that ${kind} does, and frees the connection`, async () => {
+    it(`reports what a server does that ${kind}`, async () => {
       await using upstream = streamableUpstream();
       await using server = await startHostileServer(kind, { from: 'first' });
       const abort = new AbortController();
@@ -93,8 +123,12 @@ describe('streamableUpstream meets servers that misbehave', () => {
       const endless = kind === 'stalls-in-stream' || kind === 'floods-events';
       if (endless) setTimeout(() => abort.abort(), 100);
       const timeoutMs = kind.startsWith('stalls') ? 200 : 5_000;
-      assert.match(await outcome(upstream, request(server.url, { timeoutMs, signal: abort.signal })), expected[kind]);
+      const came = await outcome(upstream, request(server.url, { timeoutMs, signal: abort.signal }));
+      assert.match(came, expected[kind]);
       assert.equal(server.misbehaviours(), 1);
+      // A connection of which nobody knows what comes next is not kept; bad UTF-8 is a whole answer.
+      const kept = came.startsWith('answer') || kind === 'bad-utf8';
+      if (!kept) while ((await server.connections()) > 0) await settle();
     });
   }
 
@@ -120,33 +154,35 @@ describe('streamableUpstream meets servers that misbehave', () => {
       else response.write('data: 1\n\n', () => response.destroy());
     });
     await using upstream = streamableUpstream();
-    assert.match(await outcome(upstream, request(`${host.origin}/cut`)), /^broken stream:.*inside a character/);
-    assert.match(await outcome(upstream, request(`${host.origin}/torn`)), /^broken stream:the connection ended/);
+    assert.match(
+      await outcome(upstream, request(`${host.origin}/cut`)),
+      /^broken stream:.*inside a character/,
+    );
+    assert.match(
+      await outcome(upstream, request(`${host.origin}/torn`)),
+      /^broken stream:the connection ended/,
+    );
   });
 });
 
 describe('streamableUpstream is certain only of what it knows', () => {
   it('does not say "never left" of a kept connection that is reset before the first byte', async () => {
-    const sockets: Socket[] = [];
-    let requests = 0;
-    const server = createTcpServer((socket) => {
-      sockets.push(socket);
-      socket.on('error', () => undefined);
+    let [requests, sockets] = [0, 0];
+    await using server = await serveTcp((socket) => {
+      sockets += 1;
       socket.on('data', () => {
         requests += 1;
-        if (requests === 1) socket.write('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}');
+        if (requests === 1)
+          socket.write('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}');
         else socket.resetAndDestroy();
       });
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    assert.ok(address !== null && typeof address === 'object');
     await using upstream = streamableUpstream();
-    const asked = request(`http://127.0.0.1:${address.port}/mcp`);
-    assert.equal(await outcome(upstream, asked), 'answer:200:{}');
-    assert.equal(await outcome(upstream, asked), 'broken:false');
-    assert.deepEqual([requests, sockets.length], [2, 1]);
-    server.close();
+    assert.equal(await outcome(upstream, request(server.origin)), 'answer:200:{}');
+    // undici gives a connection back one turn of the loop after the answer.
+    await settle();
+    assert.equal(await outcome(upstream, request(server.origin)), 'broken:false');
+    assert.deepEqual([requests, sockets], [2, 1]);
   });
 
   it('says "never left" of a request that waits for a connection until its time is up', async () => {
@@ -166,10 +202,18 @@ describe('streamableUpstream is certain only of what it knows', () => {
   it('says "never left" of names without an address, odd endpoints and headers that HTTP cannot carry', async () => {
     await using upstream = streamableUpstream({ connectTimeoutMs: 2_000 });
     await using peer = await startScriptedHttpPeer({ does: 'echo' });
-    for (const endpoint of ['http://nowhere.invalid/mcp', 'ftp://127.0.0.1/', 'no url', 'http://user:word@127.0.0.1/']) {
+    for (const endpoint of [
+      'http://nowhere.invalid/mcp',
+      'ftp://127.0.0.1/',
+      'no url',
+      'http://user:word@127.0.0.1/',
+    ]) {
       assert.equal(await outcome(upstream, request(endpoint)), 'unreachable:true', endpoint);
     }
-    assert.equal(await outcome(upstream, request(peer.endpoint, { headers: { 'x-bad': 'a\r\nb: c' } })), 'broken:true');
+    assert.equal(
+      await outcome(upstream, request(peer.endpoint, { headers: { 'x-bad': 'a\r\nb: c' } })),
+      'broken:true',
+    );
     assert.equal(peer.received(), 0);
   });
 });
@@ -178,8 +222,18 @@ describe('streamableUpstream guards addresses', () => {
   it('refuses metadata and link-local addresses in every spelling, without a packet', async () => {
     await using upstream = streamableUpstream();
     for (const host of [
-      '169.254.169.254', '2852039166', '0xa9fea9fe', '[fe80::1]', '[::ffff:169.254.169.254]', '[::ffff:a9fe:a9fe]',
-      '0.0.0.0', '0', '[::]', 'metadata.google.internal', 'METADATA.google.internal.', 'metadata',
+      '169.254.169.254',
+      '2852039166',
+      '0xa9fea9fe',
+      '[fe80::1]',
+      '[::ffff:169.254.169.254]',
+      '[::ffff:a9fe:a9fe]',
+      '0.0.0.0',
+      '0',
+      '[::]',
+      'metadata.google.internal',
+      'METADATA.google.internal.',
+      'metadata',
     ]) {
       assert.equal(await outcome(upstream, request(`http://${host}:1/latest`)), 'refused_address:true', host);
     }

@@ -1,4 +1,7 @@
-/** The Upstream port over Streamable HTTP: kept-alive HTTP/1.1 connections by undici, one request on each at a time. */
+/**
+ * The Upstream port over Streamable HTTP: kept-alive HTTP/1.1 connections by undici, one request on each at a
+ * time.
+ */
 
 import type { Upstream, UpstreamFault, UpstreamRequest, UpstreamResponse } from '@cruvero/ports';
 import { guardedConnector, refuseMetadata, type RefuseAddress } from './addresses.ts';
@@ -61,7 +64,8 @@ class StreamableUpstream implements Upstream {
     if (this.#disposed) return refused('this gateway has closed its connections');
     if (request.signal.aborted) return Promise.resolve(fault('aborted', 'the caller gave up', true));
     const target = this.#targets.get(request.endpoint) ?? this.#target(request.endpoint);
-    if (!target) return refused('the endpoint is not an http:// or https:// URL without user name and password');
+    if (!target)
+      return refused('the endpoint is not an http:// or https:// URL without user name and password');
     const origin = this.#origins.get(target.origin) ?? this.#open(target.origin);
     if (!origin) return refused(`this gateway has connections to ${this.#originsMax} servers already`);
     const lane = request.httpMethod === 'GET' ? origin.streams : origin.calls;
@@ -111,4 +115,5 @@ class StreamableUpstream implements Upstream {
   }
 }
 
-const refused = (detail: string): Promise<UpstreamFault> => Promise.resolve(fault('unreachable', detail, true));
+const refused = (detail: string): Promise<UpstreamFault> =>
+  Promise.resolve(fault('unreachable', detail, true));

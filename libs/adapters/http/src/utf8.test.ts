@@ -12,7 +12,8 @@ describe('Utf8Pieces', () => {
         const bytes = Buffer.from(text);
         const pieces = new Utf8Pieces();
         let out = '';
-        for (let at = 0; at < bytes.length; at += size) out += pieces.feed(bytes.subarray(at, at + size)) ?? assert.fail('refused');
+        for (let at = 0; at < bytes.length; at += size)
+          out += pieces.feed(bytes.subarray(at, at + size)) ?? assert.fail('refused');
         assert.ok(pieces.whole);
         assert.equal(out, bytes.toString());
       }),
@@ -25,7 +26,8 @@ describe('Utf8Pieces', () => {
       fc.property(fc.uint8Array({ maxLength: 12 }), fc.integer({ min: 1, max: 4 }), (raw, size) => {
         const pieces = new Utf8Pieces();
         let valid = true;
-        for (let at = 0; at < raw.length; at += size) valid &&= pieces.feed(Buffer.from(raw.subarray(at, at + size))) !== undefined;
+        for (let at = 0; at < raw.length; at += size)
+          valid &&= pieces.feed(Buffer.from(raw.subarray(at, at + size))) !== undefined;
         valid &&= pieces.whole;
         assert.equal(valid, accepts(raw));
         assert.equal(utf8Text([Buffer.from(raw)], raw.length) !== undefined, accepts(raw));

@@ -118,7 +118,12 @@ describe('childProcesses', { timeout: 30_000 }, () => {
 
   it('gives a child its own variables and a few harmless ones, never the secrets of this process', async () => {
     await using children = childProcesses({
-      env: { PATH: process.env['PATH'], HOME: '/home/me', CRUVERO_NATS_PASSWORD: 'canary', AWS_SECRET_ACCESS_KEY: 'canary' },
+      env: {
+        PATH: process.env['PATH'],
+        HOME: '/home/me',
+        CRUVERO_NATS_PASSWORD: 'canary',
+        AWS_SECRET_ACCESS_KEY: 'canary',
+      },
     });
     const told = watch(children, node('console.log(JSON.stringify(process.env))', { OWN: 'yes' }));
     const env: Record<string, string> = JSON.parse(await told.line((line) => line.startsWith('{')));
@@ -127,7 +132,10 @@ describe('childProcesses', { timeout: 30_000 }, () => {
     assert.doesNotMatch(JSON.stringify(env), /canary/);
     assert.deepEqual([rest['OWN'], rest['HOME']], ['yes', '/home/me']);
     const known = ['PATH', 'HOME', 'OWN', 'PWD', 'OLDPWD', 'SHLVL', '_'];
-    assert.deepEqual(Object.keys(rest).filter((name) => !known.includes(name)), []);
+    assert.deepEqual(
+      Object.keys(rest).filter((name) => !known.includes(name)),
+      [],
+    );
   });
 
   it('runs arguments as they are: nothing in them is read by a shell', async () => {
@@ -145,12 +153,16 @@ describe('childProcesses', { timeout: 30_000 }, () => {
     await using children = childProcesses();
     const refusals: [ChildCommand, RegExp][] = [
       [{ command: process.execPath, args: ['a\0b'], env: {} }, /null bytes/],
-      [{ command: process.execPath, args: [], env: {}, cwd: '/no/such/folder' }, /working folder .* does not exist/],
+      [
+        { command: process.execPath, args: [], env: {}, cwd: '/no/such/folder' },
+        /working folder .* does not exist/,
+      ],
       [{ command: '/etc/passwd', args: [], env: {} }, /not executable/],
       [{ command: './nowhere', args: [], env: {} }, /does not exist/],
       [{ command: '', args: [], env: {} }, /empty/],
     ];
-    for (const [command, why] of refusals) assert.match((await watch(children, command).exit).spawnError ?? '', why);
+    for (const [command, why] of refusals)
+      assert.match((await watch(children, command).exit).spawnError ?? '', why);
   });
 
   it('refuses lines once the child does not read any more', async () => {
@@ -167,7 +179,9 @@ describe('childProcesses', { timeout: 30_000 }, () => {
     await using children = childProcesses();
     const { child, line } = watch(
       children,
-      node(`const more = ${sleeper('{ stdio: "ignore" }')}; ${sits} more.on('spawn', () => console.log('ready'));`),
+      node(
+        `const more = ${sleeper('{ stdio: "ignore" }')}; ${sits} more.on('spawn', () => console.log('ready'));`,
+      ),
     );
     await line((text) => text === 'ready');
     const usage = child.usage();
@@ -176,10 +190,13 @@ describe('childProcesses', { timeout: 30_000 }, () => {
     await child.stop(100);
   });
 
-  it('leaves no orphan when this process is killed with SIGKILL', { skip: !existsSync('/proc/self/stat') }, async () => {
-    const adapter = fileURLToPath(new URL('children.ts', import.meta.url));
-    const stubborn = `process.on('SIGTERM', () => {}); process.stdin.on('end', () => {});`;
-    const script = `
+  it(
+    'leaves no orphan when this process is killed with SIGKILL',
+    { skip: !existsSync('/proc/self/stat') },
+    async () => {
+      const adapter = fileURLToPath(new URL('children.ts', import.meta.url));
+      const stubborn = `process.on('SIGTERM', () => {}); process.stdin.on('end', () => {});`;
+      const script = `
       import { childProcesses } from ${JSON.stringify(adapter)};
       const inner = ${JSON.stringify(`
         ${stubborn}
@@ -192,14 +209,15 @@ describe('childProcesses', { timeout: 30_000 }, () => {
         { onLine: (line) => console.log(line), onStderr: () => {}, onExit: () => {} }, 65536);
       ${sits}
     `;
-    const parent = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const [line] = (await once(createInterface({ input: parent.stdout }), 'line')) as [string];
-    const pids = pidsOf(line);
-    assert.equal(pids.length, 3);
-    assert.ok(!pids.some(isGone));
-    parent.kill('SIGKILL');
-    await untilGone(pids, 8_000);
-  });
+      const parent = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const [line] = (await once(createInterface({ input: parent.stdout }), 'line')) as [string];
+      const pids = pidsOf(line);
+      assert.equal(pids.length, 3);
+      assert.ok(!pids.some(isGone));
+      parent.kill('SIGKILL');
+      await untilGone(pids, 8_000);
+    },
+  );
 });

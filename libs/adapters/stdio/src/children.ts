@@ -61,7 +61,12 @@ class ProcessChildren implements Children {
     const env = this.#environment(command);
     const found = findCommand(command.command, env['PATH'] ?? fallbackPath, command.cwd ?? process.cwd());
     if ('problem' in found) return neverRan(found.problem, events);
-    const child: ProcessChild = new ProcessChild(command, events, lineBytesMax, this.#setting(found.path, env));
+    const child: ProcessChild = new ProcessChild(
+      command,
+      events,
+      lineBytesMax,
+      this.#setting(found.path, env),
+    );
     this.#alive.add(child);
     void child.ended.then(() => this.#alive.delete(child));
     return child;
@@ -107,5 +112,10 @@ class ProcessChildren implements Children {
 function neverRan(spawnError: string, events: ChildEvents): Child {
   const exit: ChildExit = { code: null, signal: null, spawnError };
   queueMicrotask(() => events.onExit(exit));
-  return { pid: undefined, writeLine: () => false, stop: () => Promise.resolve(exit), usage: () => undefined };
+  return {
+    pid: undefined,
+    writeLine: () => false,
+    stop: () => Promise.resolve(exit),
+    usage: () => undefined,
+  };
 }

@@ -6,7 +6,11 @@ import { LineSplitter } from './line-splitter.ts';
 function split(bytes: Buffer, cuts: readonly number[], lineBytesMax = 1 << 20) {
   const lines: string[] = [];
   let overflows = 0;
-  const splitter = new LineSplitter(lineBytesMax, (line) => lines.push(line), () => (overflows += 1));
+  const splitter = new LineSplitter(
+    lineBytesMax,
+    (line) => lines.push(line),
+    () => (overflows += 1),
+  );
   const places = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b);
   let from = 0;
   for (const to of [...places, bytes.length]) {
@@ -31,7 +35,11 @@ describe('LineSplitter', () => {
   it('never holds more than a line may have, and says so once', () => {
     fc.assert(
       fc.property(fc.array(fc.nat({ max: 200 })), fc.integer({ min: 1, max: 64 }), (cuts, bytesMax) => {
-        const { lines, overflows } = split(Buffer.from(`ok\n${'x'.repeat(65)}\nafter\n${'y'.repeat(99)}`), cuts, bytesMax);
+        const { lines, overflows } = split(
+          Buffer.from(`ok\n${'x'.repeat(65)}\nafter\n${'y'.repeat(99)}`),
+          cuts,
+          bytesMax,
+        );
         assert.equal(overflows, 1);
         assert.deepEqual(lines, bytesMax >= 2 ? ['ok'] : []);
       }),

@@ -68,7 +68,9 @@ export class ProcessChild implements Child {
     child.stdout?.on('data', (chunk: Buffer) => lines.feed(chunk));
     child.stdout?.on('error', () => undefined);
     child.stderr?.setEncoding('utf8');
-    child.stderr?.on('data', (text: string) => this.#events.onStderr(text.slice(0, this.#setting.stderrBytesMax)));
+    child.stderr?.on('data', (text: string) =>
+      this.#events.onStderr(text.slice(0, this.#setting.stderrBytesMax)),
+    );
     child.stderr?.on('error', () => undefined);
     // A child that closed its stdin or died: said by onExit, or by writeLine.
     child.stdin?.on('error', () => undefined);

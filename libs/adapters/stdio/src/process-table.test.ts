@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { familyOf, parseStat, usageOf, type ProcessRow } from './process-table.ts';
 
-const row = (pid: number, parentPid: number, groupId: number, more: Partial<ProcessRow> = {}): ProcessRow => ({
+const row = (
+  pid: number,
+  parentPid: number,
+  groupId: number,
+  more: Partial<ProcessRow> = {},
+): ProcessRow => ({
   pid,
   parentPid,
   groupId,
@@ -27,7 +32,14 @@ describe('process table', () => {
   });
 
   it('counts the group and all descendants, in whatever order they stand', () => {
-    const table = [row(30, 20, 30), row(20, 10, 10), row(10, 1, 10), row(11, 1, 10), row(99, 1, 99), row(31, 30, 30)];
+    const table = [
+      row(30, 20, 30),
+      row(20, 10, 10),
+      row(10, 1, 10),
+      row(11, 1, 10),
+      row(99, 1, 99),
+      row(31, 30, 30),
+    ];
     assert.deepEqual(
       familyOf(10, table).map(({ pid }) => pid),
       [30, 20, 10, 11, 31],

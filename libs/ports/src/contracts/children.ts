@@ -62,7 +62,9 @@ export function watch(children: Children, command: ChildCommand, bytesMax = line
         resolve(found);
       };
       waiting.add(look);
-      void ended.promise.then(() => reject(new Error(`the child ended; it had said ${JSON.stringify(lines)}`)));
+      void ended.promise.then(() =>
+        reject(new Error(`the child ended; it had said ${JSON.stringify(lines)}`)),
+      );
       look();
     });
   return { child, lines, stderr, exits, exit: ended.promise, line };

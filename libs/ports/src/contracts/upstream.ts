@@ -1,8 +1,17 @@
-/** What every Upstream adapter must do, whatever transport it speaks: run it with real servers of that transport. */
+/**
+ * What every Upstream adapter must do, whatever transport it speaks: run it with real servers of that
+ * transport.
+ */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isUpstreamFault, type Upstream, type UpstreamFault, type UpstreamRequest, type UpstreamResponse } from '../upstream.ts';
+import {
+  isUpstreamFault,
+  type Upstream,
+  type UpstreamFault,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from '../upstream.ts';
 
 /** How a peer treats every request but initialize. */
 export type PeerScript =
@@ -51,7 +60,15 @@ const text = (id: number | undefined, method: string, params: object): string =>
 
 function request(asking: Asking, body: string, over: Partial<UpstreamRequest> = {}): UpstreamRequest {
   const signal = new AbortController().signal;
-  return { httpMethod: 'POST', endpoint: asking.endpoint, headers: asking.headers, body, signal, ...limits, ...over };
+  return {
+    httpMethod: 'POST',
+    endpoint: asking.endpoint,
+    headers: asking.headers,
+    body,
+    signal,
+    ...limits,
+    ...over,
+  };
 }
 
 const plainHeaders = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
@@ -59,11 +76,17 @@ const plainHeaders = { 'content-type': 'application/json', accept: 'application/
 /** Begins a conversation as every client does, and keeps the session id where the server gives one. */
 async function begin(upstream: Upstream, endpoint: string): Promise<Asking> {
   const asking = { upstream, endpoint, headers: plainHeaders };
-  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'contract', version: '1' } };
+  const params = {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'contract', version: '1' },
+  };
   const answer = responded(await upstream.exchange(request(asking, text(0, 'initialize', params))));
   assert.equal(answer.status, 200);
   const session = answer.headers['mcp-session-id'];
-  return session === undefined ? asking : { ...asking, headers: { ...plainHeaders, 'mcp-session-id': session } };
+  return session === undefined
+    ? asking
+    : { ...asking, headers: { ...plainHeaders, 'mcp-session-id': session } };
 }
 
 function responded(value: UpstreamResponse | UpstreamFault): UpstreamResponse {
@@ -99,14 +122,18 @@ function answersContract(world: UpstreamWorld): void {
     const params = { text: 'ä – 漢 – 🎉 – \u2028', n: 1 };
     const answer = responded(await upstream.exchange(request(asking, text(7, 'tools/call', params))));
     assert.equal(answer.status, 200);
-    assert.ok((await bodyText(answer)).includes(JSON.stringify({ jsonrpc: '2.0', id: 7, result: { echo: params } })));
+    assert.ok(
+      (await bodyText(answer)).includes(JSON.stringify({ jsonrpc: '2.0', id: 7, result: { echo: params } })),
+    );
   });
 
   it('answers a notification with 202 and no text', async () => {
     await using upstream = await world.open();
     await using peer = await world.peer({ does: 'echo' });
     const asking = await begin(upstream, peer.endpoint);
-    const answer = responded(await upstream.exchange(request(asking, text(undefined, 'notifications/initialized', {}))));
+    const answer = responded(
+      await upstream.exchange(request(asking, text(undefined, 'notifications/initialized', {}))),
+    );
     assert.equal(answer.status, 202);
     assert.equal(await bodyText(answer), '');
     assert.equal(peer.received(), 1);
@@ -118,10 +145,15 @@ function answersContract(world: UpstreamWorld): void {
     const asking = await begin(upstream, peer.endpoint);
     const ids = Array.from({ length: 64 }, (_, i) => i + 1);
     const texts = await Promise.all(
-      ids.map(async (id) => bodyText(responded(await upstream.exchange(request(asking, text(id, 'tools/call', { of: id })))))),
+      ids.map(async (id) =>
+        bodyText(responded(await upstream.exchange(request(asking, text(id, 'tools/call', { of: id }))))),
+      ),
     );
     for (const [i, id] of ids.entries()) {
-      assert.ok(texts[i]?.includes(JSON.stringify({ jsonrpc: '2.0', id, result: { echo: { of: id } } })), `answer ${id}`);
+      assert.ok(
+        texts[i]?.includes(JSON.stringify({ jsonrpc: '2.0', id, result: { echo: { of: id } } })),
+        `answer ${id}`,
+      );
     }
   });
 }
@@ -157,9 +189,13 @@ function faultsContract(world: UpstreamWorld): void {
     await using upstream = await world.open();
     await using peer = await world.peer({ does: 'big', bytes: 200_000 });
     const asking = await begin(upstream, peer.endpoint);
-    const fault = faulted(await upstream.exchange(request(asking, text(1, 'tools/call', {}), { bytesMax: 100_000 })));
+    const fault = faulted(
+      await upstream.exchange(request(asking, text(1, 'tools/call', {}), { bytesMax: 100_000 })),
+    );
     assert.deepEqual([fault.fault, fault.neverLeft], ['too_large', false]);
-    const answer = responded(await upstream.exchange(request(asking, text(2, 'tools/call', {}), { bytesMax: 300_000 })));
+    const answer = responded(
+      await upstream.exchange(request(asking, text(2, 'tools/call', {}), { bytesMax: 300_000 })),
+    );
     assert.ok((await bodyText(answer)).length >= 200_000);
   });
 }

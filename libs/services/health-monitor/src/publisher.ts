@@ -139,7 +139,8 @@ export class VerdictPublisher {
     if (fault) {
       log.warn('verdict not stored; it is tried again', { server: line.name.server, detail: fault.detail });
       this.#due.add(key);
-      if (fault.fault === 'no_stream') await bus.ensureStream(streams(this.#prefix).mcp);
+      // without a stream, but with somebody who listens, there is no other sign than that nobody stores it
+      if (fault.fault !== 'bus_disconnected') await bus.ensureStream(streams(this.#prefix).mcp);
       this.#pause ??= this.#parts.clock.after(againMs, () => this.wake());
       return;
     }

@@ -43,6 +43,8 @@ export class Announcer {
   /** Counts what should be announced; `#stored` is the last one that the stream has. */
   #wanted = 0;
   #stored = 0;
+  /** An announcement may be in the stream, though nobody confirmed it. */
+  #mayBeKnown = false;
   #pumping = false;
   #beat: Timer | undefined;
   #sequence = 0;
@@ -91,6 +93,7 @@ export class Announcer {
   async #store(listing: Listing): Promise<boolean> {
     const event = this.#event('mcp.announce', this.#announcement(listing));
     const fault = await this.#parts.bus.publishStored(this.#subjects.announce, event.body, event.id);
+    if (fault?.fault !== 'bus_disconnected' && fault?.fault !== 'no_stream') this.#mayBeKnown = true;
     if (!fault) return true;
     const { log, bus, subjectPrefix } = this.#parts;
     if (fault.fault === 'message_too_large' && listing.tools.length > 0) {
@@ -161,7 +164,10 @@ export class Announcer {
       seq: this.#sequence,
       status: pulse.status,
       capabilities_hash: this.#listing?.hash,
-      load: { in_flight: pulse.inFlight, ...(pulse.memoryMb === undefined ? {} : { memory_mb: pulse.memoryMb }) },
+      load: {
+        in_flight: pulse.inFlight,
+        ...(pulse.memoryMb === undefined ? {} : { memory_mb: pulse.memoryMb }),
+      },
     });
     void this.#parts.bus.publish(this.#subjects.heartbeat, body);
   }
@@ -173,7 +179,7 @@ export class Announcer {
     this.#beat?.cancel();
     this.#wake?.();
     await this.#connected.close();
-    if (!this.#listing) return;
+    if (!this.#mayBeKnown) return;
     const { bus, clock, deregisterMs } = this.#parts;
     const { server, instanceId } = this.#instance;
     const event = this.#event('mcp.deregister', { server, instance_id: instanceId, reason });
@@ -184,7 +190,10 @@ export class Announcer {
     });
     const endMs = clock.monotonicMs() + deregisterMs;
     while (clock.monotonicMs() < endMs) {
-      const done = await Promise.race([bus.publishStored(this.#subjects.deregister, event.body, event.id), bound.promise]);
+      const done = await Promise.race([
+        bus.publishStored(this.#subjects.deregister, event.body, event.id),
+        bound.promise,
+      ]);
       if (done === undefined || done === 'late') break;
       await this.#pause(firstRetryMs);
     }

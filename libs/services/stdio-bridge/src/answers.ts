@@ -14,12 +14,24 @@ export function empty(status: number, headers: Readonly<Record<string, string>> 
   return { status, headers, body: noBody };
 }
 
-export function json(text: string, status = 200, headers: Readonly<Record<string, string>> = {}): UpstreamResponse {
-  return { status, headers: { 'content-type': 'application/json', ...headers }, body: { kind: 'text', text } };
+export function json(
+  text: string,
+  status = 200,
+  headers: Readonly<Record<string, string>> = {},
+): UpstreamResponse {
+  return {
+    status,
+    headers: { 'content-type': 'application/json', ...headers },
+    body: { kind: 'text', text },
+  };
 }
 
 export function events(stream: EventStream): UpstreamResponse {
-  const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' };
+  const headers = {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+  };
   return { status: 200, headers, body: { kind: 'stream', chunks: stream } };
 }
 

@@ -25,6 +25,8 @@ export interface BridgeBounds {
   readonly streamsMax: number;
   /** What a reader may leave unread of one stream before notifications are dropped. */
   readonly streamCharsMax: number;
+  /** A stream over HTTP is ended after so long, whoever still reads it; clients open another. */
+  readonly streamAgeMs: number;
   /** How long calls may go on when an instance is taken away. */
   readonly drainMs: number;
   readonly stopGraceMs: number;
@@ -47,6 +49,7 @@ export const defaultBridgeBounds: BridgeBounds = {
   sessionIdleMs: 1_800_000,
   streamsMax: 4,
   streamCharsMax: 1 << 20,
+  streamAgeMs: 3_600_000,
   drainMs: 10_000,
   stopGraceMs: 3_000,
   deregisterMs: 3_000,

@@ -30,11 +30,13 @@ async function heardBus(ready = true) {
   const heard: BusMessage[] = [];
   listener.subscribe(subjects.all, (message) => void heard.push(message));
   if (ready) await listener.ensureStream(streams('cruvero').mcp);
-  const of = (subject: string): Json[] => heard.filter((message) => message.subject === subject).map(({ body }) => body);
+  const of = (subject: string): Json[] =>
+    heard.filter((message) => message.subject === subject).map(({ body }) => body);
   return { clock, broker, heard, of, bus: broker.connect() };
 }
 
-const sound = <T extends object>(read: T | DecodeProblem): T => (isDecodeProblem(read) ? assert.fail(read.problem) : read);
+const sound = <T extends object>(read: T | DecodeProblem): T =>
+  isDecodeProblem(read) ? assert.fail(read.problem) : read;
 const announced = (body: Json | undefined) => sound<AnnounceEvent>(decode(announceSchema, body)).payload;
 const beaten = (body: Json | undefined) => sound<HeartbeatEvent>(decode(heartbeatSchema, body)).payload;
 const left = (body: Json | undefined) => sound<DeregisterEvent>(decode(deregisterSchema, body)).payload;
@@ -43,12 +45,17 @@ const dead: Behaviour = (child) => child.die({ code: 1, signal: null });
 
 describe('the fleet', () => {
   it('is ready when every child was discovered or has failed once', async () => {
-    await using one = await rig((child, message) => (child.command.command === 'bad' ? dead : legacyServer())(child, message), {
-      servers: [commandEntry('good', { instances: 2 }), commandEntry('bad', { command: 'bad' })],
-    });
+    await using one = await rig(
+      (child, message) => (child.command.command === 'bad' ? dead : legacyServer())(child, message),
+      {
+        servers: [commandEntry('good', { instances: 2 }), commandEntry('bad', { command: 'bad' })],
+      },
+    );
     await one.bridge.ready();
     assert.deepEqual(
-      one.bridge.listing().map(({ name, instance, state, reason, era }) => [name, instance, state, reason, era]),
+      one.bridge
+        .listing()
+        .map(({ name, instance, state, reason, era }) => [name, instance, state, reason, era]),
       [
         ['good', 'good.b1.0', 'running', undefined, 'legacy'],
         ['good', 'good.b1.1', 'running', undefined, 'legacy'],
@@ -70,8 +77,23 @@ describe('the fleet', () => {
     assert.equal(one.bridge.listing()[0]?.state, 'running');
   });
 
+  it('is not stopped by a timer that fires too early', async () => {
+    class HastyClock extends SimClock {
+      override after(delayMs: number, work: () => void) {
+        return super.after(delayMs > 10 ? delayMs - 1 : delayMs, work);
+      }
+    }
+    await using one = await rig(legacyServer(), { clock: new HastyClock() });
+    await one.bridge.ready();
+    one.children.last.die();
+    await one.clock.advance(1_000);
+    assert.equal(one.bridge.listing()[0]?.state, 'running');
+  });
+
   it('does not ask a child again what has killed it', async () => {
-    await using one = await rig((child, message) => (message.method === 'server/discover' ? dead : legacyServer())(child, message));
+    await using one = await rig((child, message) =>
+      (message.method === 'server/discover' ? dead : legacyServer())(child, message),
+    );
     await one.clock.advance(1_000);
     assert.equal(one.children.all.length, 2);
     assert.equal(one.bridge.listing()[0]?.era, 'legacy');
@@ -95,11 +117,20 @@ describe('the fleet', () => {
     await one.bridge.ready();
     one.source.say([commandEntry('b', { instances: 2 }), commandEntry('c')]);
     await one.clock.advance(100);
-    assert.deepEqual(one.bridge.listing().map(({ instance }) => instance), ['b.b1.0', 'b.b1.1', 'c.b1.0']);
-    assert.deepEqual(one.children.all.map(({ alive }) => alive), [false, true, true, true]);
+    assert.deepEqual(
+      one.bridge.listing().map(({ instance }) => instance),
+      ['b.b1.0', 'b.b1.1', 'c.b1.0'],
+    );
+    assert.deepEqual(
+      one.children.all.map(({ alive }) => alive),
+      [false, true, true, true],
+    );
     one.source.say([commandEntry('b')]);
     await one.clock.advance(100);
-    assert.deepEqual(one.bridge.listing().map(({ instance }) => instance), ['b.b1.0']);
+    assert.deepEqual(
+      one.bridge.listing().map(({ instance }) => instance),
+      ['b.b1.0'],
+    );
   });
 
   it('replaces a changed entry new-then-old, and lets running calls end', async () => {
@@ -113,27 +144,40 @@ describe('the fleet', () => {
     await settle();
     one.source.say([commandEntry('fake', { args: ['--new'] })]);
     await settle();
-    assert.deepEqual(one.bridge.listing().map(({ instance }) => instance), ['fake.b1.1']);
+    assert.deepEqual(
+      one.bridge.listing().map(({ instance }) => instance),
+      ['fake.b1.1'],
+    );
     assert.equal(one.children.all[0]?.alive, true, 'its call is still running');
     finish();
     assert.equal(jsonOf(await going).result?.['echoed'], 1);
     await one.clock.advance(100);
-    assert.deepEqual(one.children.all.map(({ alive }) => alive), [false, true]);
+    assert.deepEqual(
+      one.children.all.map(({ alive }) => alive),
+      [false, true],
+    );
   });
 
   it('keeps the old instance while the new one does not answer', async () => {
-    await using one = await rig((child, message) => (child.command.args[0] === '--bad' ? dead : legacyServer(echoes))(child, message));
+    await using one = await rig((child, message) =>
+      (child.command.args[0] === '--bad' ? dead : legacyServer(echoes))(child, message),
+    );
     const headers = await one.session();
     one.source.say([commandEntry('fake', { args: ['--bad'] })]);
     await one.clock.advance(5_000);
     assert.equal(response(await one.post(call('tools/call'), headers)).status, 200);
     one.source.say([commandEntry('fake', { args: ['--good'] })]);
     await one.clock.advance(100);
-    assert.deepEqual(one.bridge.listing().map(({ instance, state }) => [instance, state]), [['fake.b1.2', 'running']]);
+    assert.deepEqual(
+      one.bridge.listing().map(({ instance, state }) => [instance, state]),
+      [['fake.b1.2', 'running']],
+    );
   });
 
   it('writes what children say, so many lines a second, without the secrets they were given', async () => {
-    await using one = await rig(legacyServer(), { servers: [commandEntry('fake', { env: { API_KEY: 'canary-1', MODE: 'fast' } })] });
+    await using one = await rig(legacyServer(), {
+      servers: [commandEntry('fake', { env: { API_KEY: 'canary-1', MODE: 'fast' } })],
+    });
     await one.bridge.ready();
     one.children.last.complain('key is canary-1, mode is fa');
     one.children.last.complain('st\n');
@@ -141,7 +185,9 @@ describe('the fleet', () => {
     one.children.last.say('listening on port 3000');
     await one.clock.advance(1_000);
     one.children.last.complain('later\n');
-    const lines = one.telemetry.lines.filter(({ message }) => message === 'child says').map(({ fields }) => String(fields['line']));
+    const lines = one.telemetry.lines
+      .filter(({ message }) => message === 'child says')
+      .map(({ fields }) => String(fields['line']));
     assert.equal(lines[0], 'key is ***, mode is fast');
     assert.deepEqual(lines.slice(20), ['dropped 982 lines', 'later']);
     assert.equal(one.telemetry.lines[0]?.fields['instance'], 'fake.b1.0');
@@ -149,7 +195,9 @@ describe('the fleet', () => {
 
   it('refuses endless listings, and children that go in circles', async () => {
     const circling: Behaviour = (child, message) =>
-      message.method === 'tools/list' ? child.result(message, { tools: [], nextCursor: 'same' }) : legacyServer()(child, message);
+      message.method === 'tools/list'
+        ? child.result(message, { tools: [], nextCursor: 'same' })
+        : legacyServer()(child, message);
     await using one = await rig(circling);
     await one.bridge.ready();
     assert.match(one.bridge.listing()[0]?.reason ?? '', /comes back to a page/);
@@ -193,9 +241,14 @@ describe('announcements', () => {
     await using one = await rig(paged, { bus, clock });
     await one.bridge.ready();
     extra = [{ name: 'c' }];
-    for (let i = 0; i < 5; i += 1) one.children.last.say({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
+    for (let i = 0; i < 5; i += 1)
+      one.children.last.say({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
     await clock.advance(1_000);
-    const names = of(subjects.announce).map((body) => announced(body).tools.map(({ name }) => name).join());
+    const names = of(subjects.announce).map((body) =>
+      announced(body)
+        .tools.map(({ name }) => name)
+        .join(),
+    );
     assert.deepEqual(names, ['a,b', 'a,b,c']);
   });
 

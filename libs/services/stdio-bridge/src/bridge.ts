@@ -79,7 +79,10 @@ export interface StdioBridge {
 }
 
 /** Resolves when the source is read and its children are started; `ready` tells when they answer. */
-export async function startStdioBridge(config: StdioBridgeConfig, parts: StdioBridgeParts): Promise<StdioBridge> {
+export async function startStdioBridge(
+  config: StdioBridgeConfig,
+  parts: StdioBridgeParts,
+): Promise<StdioBridge> {
   const bridge = new Bridge(config, parts);
   await bridge.start();
   return bridge;
@@ -110,7 +113,10 @@ class Bridge implements StdioBridge {
       retire: (instance, reason) => this.#retire(instance, reason),
     });
     this.#counters = bridgeMetrics(parts.telemetry.metrics, () => this.#fleet.instances());
-    this.upstream = { exchange: (request) => this.#exchange(request), [Symbol.asyncDispose]: async () => undefined };
+    this.upstream = {
+      exchange: (request) => this.#exchange(request),
+      [Symbol.asyncDispose]: async () => undefined,
+    };
   }
 
   get url(): string | undefined {
@@ -140,6 +146,7 @@ class Bridge implements StdioBridge {
       bodyBytesMax: this.#config.bodyBytesMax,
       answerBytesMax: this.#bounds.lineBytesMax,
       requestTimeoutMs: this.#config.requestTimeoutMs,
+      streamAgeMs: this.#bounds.streamAgeMs,
     });
   }
 
@@ -212,7 +219,11 @@ class Bridge implements StdioBridge {
     const [, server, id] = endpointPattern.exec(request.endpoint) ?? [];
     const instance = server === undefined || id === undefined ? undefined : this.#fleet.find(server, id);
     if (!instance) {
-      const fault: UpstreamFault = { fault: 'unreachable', detail: 'this bridge runs no such instance', neverLeft: true };
+      const fault: UpstreamFault = {
+        fault: 'unreachable',
+        detail: 'this bridge runs no such instance',
+        neverLeft: true,
+      };
       return Promise.resolve(fault);
     }
     return exchangeWith(instance, request, {

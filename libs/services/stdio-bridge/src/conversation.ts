@@ -2,7 +2,14 @@
 
 import type { RequestMessage } from '@cruvero/core';
 import type { Child } from '@cruvero/ports';
-import { asLine, endOfSubscription, readFromChild, towardsCaller, towardsChild, type FromChild } from './remap.ts';
+import {
+  asLine,
+  endOfSubscription,
+  readFromChild,
+  towardsCaller,
+  towardsChild,
+  type FromChild,
+} from './remap.ts';
 
 /** Somebody who waits for an answer. Called in order: notifications, then `onAnswer` or `onGone`, once. */
 export interface Asker {
@@ -117,7 +124,10 @@ export class Conversation {
     this.#pending.delete(reference.number);
     const text = towardsCaller(line, reference, pending.idText);
     const isEnd = pending.method === 'subscriptions/listen' && errorCode === undefined;
-    pending.asker.onAnswer(isEnd ? endOfSubscription(text, reference.number, pending.idText) : text, errorCode);
+    pending.asker.onAnswer(
+      isEnd ? endOfSubscription(text, reference.number, pending.idText) : text,
+      errorCode,
+    );
     this.#settleIdle();
   }
 

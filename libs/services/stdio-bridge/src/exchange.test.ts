@@ -21,8 +21,16 @@ const deaf: Behaviour = () => undefined;
 const slow: Behaviour = (child, message) => {
   if (message.method !== 'tools/call') return;
   const token = message.params?._meta?.['progressToken'];
-  child.say({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: token, progress: 1 } });
-  child.say({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: 'nobody', progress: 9 } });
+  child.say({
+    jsonrpc: '2.0',
+    method: 'notifications/progress',
+    params: { progressToken: token, progress: 1 },
+  });
+  child.say({
+    jsonrpc: '2.0',
+    method: 'notifications/progress',
+    params: { progressToken: 'nobody', progress: 9 },
+  });
   child.result(message, { content: [] });
 };
 
@@ -31,7 +39,11 @@ describe('an exchange with a legacy child', () => {
     await using one = await rig(legacyServer(echoes));
     await one.bridge.ready();
     const answers = await Promise.all(
-      ['"a"', '7'].map((id) => one.post(`{"jsonrpc":"2.0","id":${id},"method":"initialize","params":{"protocolVersion":"2025-06-18"}}`)),
+      ['"a"', '7'].map((id) =>
+        one.post(
+          `{"jsonrpc":"2.0","id":${id},"method":"initialize","params":{"protocolVersion":"2025-06-18"}}`,
+        ),
+      ),
     );
     const ids = answers.map((answer) => response(answer).headers['mcp-session-id']);
     assert.ok(ids.every((id) => /^[0-9a-f]{32}$/.test(id ?? '')));
@@ -65,7 +77,12 @@ describe('an exchange with a legacy child', () => {
     assert.equal(waiting.length, 4);
     for (const answer of waiting) answer();
     const echoed = (await Promise.all(calls)).map((got) => [jsonOf(got).id, jsonOf(got).result?.['echoed']]);
-    assert.deepEqual(echoed, [[1, { s: 0, n: 0 }], [1, { s: 0, n: 1 }], [1, { s: 1, n: 0 }], [1, { s: 1, n: 1 }]]);
+    assert.deepEqual(echoed, [
+      [1, { s: 0, n: 0 }],
+      [1, { s: 0, n: 1 }],
+      [1, { s: 1, n: 0 }],
+      [1, { s: 1, n: 1 }],
+    ]);
   });
 
   it('passes big numbers, key order and unknown members through to the letter, both ways', async () => {
@@ -73,17 +90,26 @@ describe('an exchange with a legacy child', () => {
     await using one = await rig(
       legacyServer((child, message) => {
         line = child.lines.at(-1) ?? '';
-        child.say(`{"jsonrpc":"2.0","result":{"z":1.50,"a":123456789012345678901234567890,"n":1E400},"id":${message.id},"more":[ ]}`);
+        child.say(
+          `{"jsonrpc":"2.0","result":{"z":1.50,"a":123456789012345678901234567890,"n":1E400},"id":${message.id},"more":[ ]}`,
+        );
       }),
     );
     const headers = await one.session();
-    const text = '{"zulu":1e2,"jsonrpc":"2.0","id":"x","method":"odd/method","params":{"b":98765432109876543210,"a":0.10}}';
+    const text =
+      '{"zulu":1e2,"jsonrpc":"2.0","id":"x","method":"odd/method","params":{"b":98765432109876543210,"a":0.10}}';
     const got = await one.post(text, headers);
-    assert.match(line, /^\{"zulu":1e2,"jsonrpc":"2.0","id":\d+,"method":"odd\/method","params":\{"b":98765432109876543210,"a":0.10\}\}$/);
-    assert.equal(textOf(got), '{"jsonrpc":"2.0","result":{"z":1.50,"a":123456789012345678901234567890,"n":1E400},"id":"x","more":[ ]}');
+    assert.match(
+      line,
+      /^\{"zulu":1e2,"jsonrpc":"2.0","id":\d+,"method":"odd\/method","params":\{"b":98765432109876543210,"a":0.10\}\}$/,
+    );
+    assert.equal(
+      textOf(got),
+      '{"jsonrpc":"2.0","result":{"z":1.50,"a":123456789012345678901234567890,"n":1E400},"id":"x","more":[ ]}',
+    );
   });
 
-  it('answers with a stream where progress came first, with the caller\'s own token in it', async () => {
+  it("answers with a stream where progress came first, with the caller's own token in it", async () => {
     await using one = await rig(legacyServer(slow));
     const headers = await one.session();
     const got = await one.post(call('tools/call', { _meta: { progressToken: 'tok' } }, 'id'), headers);
@@ -108,12 +134,19 @@ describe('an exchange with a legacy child', () => {
     assert.equal(await status('[]', headers), 400);
     assert.equal(await status(undefined, headers, { httpMethod: 'DELETE' }), 204);
     assert.equal(await status(call('tools/list'), headers), 404);
-    assert.equal(one.children.last.got('notifications/initialized').length, 1, 'the caller\'s own is not passed on');
+    assert.equal(
+      one.children.last.got('notifications/initialized').length,
+      1,
+      "the caller's own is not passed on",
+    );
   });
 
   it('looks legacy to a caller who probes', async () => {
     await using one = await rig(legacyServer(echoes));
-    const got = await one.post(call('server/discover', { _meta: envelope }), modernHeaders('server/discover'));
+    const got = await one.post(
+      call('server/discover', { _meta: envelope }),
+      modernHeaders('server/discover'),
+    );
     assert.equal(response(got).status, 404);
     assert.equal(jsonOf(got).error?.code, -32601);
   });
@@ -146,7 +179,11 @@ describe('an exchange with a legacy child', () => {
     const aborter = new AbortController();
     const listening = await one.post(undefined, headers, { httpMethod: 'GET', signal: aborter.signal });
     const text = streamOf(listening);
-    one.children.last.say({ jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri: 'a' } });
+    one.children.last.say({
+      jsonrpc: '2.0',
+      method: 'notifications/resources/updated',
+      params: { uri: 'a' },
+    });
     await settle();
     aborter.abort();
     assert.match(await text, /resources\/updated/);
@@ -163,9 +200,13 @@ describe('an exchange with a legacy child', () => {
         for await (const chunk of body.chunks) heard[i] += chunk;
       })();
     }
-    const log = (data: string) => one.children.last.say({ jsonrpc: '2.0', method: 'notifications/message', params: { data } });
+    const log = (data: string) =>
+      one.children.last.say({ jsonrpc: '2.0', method: 'notifications/message', params: { data } });
     log('for-all');
-    const calls = [one.post(call('tools/call'), sessions[0]), one.post(call('tools/call', {}, 2), sessions[0])];
+    const calls = [
+      one.post(call('tools/call'), sessions[0]),
+      one.post(call('tools/call', {}, 2), sessions[0]),
+    ];
     await settle();
     log('for-first');
     calls.push(one.post(call('tools/call'), sessions[1]));
@@ -186,18 +227,33 @@ describe('an exchange with a legacy child', () => {
     one.children.last.say({ jsonrpc: '2.0', id: 'p', method: 'ping' });
     one.children.last.say({ jsonrpc: '2.0', id: 7, method: 'sampling/createMessage', params: {} });
     const answers = one.children.last.messages.filter((message) => message.method === undefined);
-    assert.deepEqual(answers.map(({ id, result, error }) => [id, result, error?.code]), [['p', {}, undefined], [7, undefined, -32601]]);
+    assert.deepEqual(
+      answers.map(({ id, result, error }) => [id, result, error?.code]),
+      [
+        ['p', {}, undefined],
+        [7, undefined, -32601],
+      ],
+    );
   });
 });
 
 describe('an exchange with a modern child', () => {
   it('passes requests through with their envelope, and gives errors their status', async () => {
     await using one = await rig(
-      modernServer((child, message) => (message.params?.['name'] === 'bad' ? child.error(message, -32021) : echoes(child, message))),
+      modernServer((child, message) =>
+        message.params?.['name'] === 'bad' ? child.error(message, -32021) : echoes(child, message),
+      ),
     );
     const ask = (name: string, method = 'tools/call') =>
-      one.post(call(method, { name, arguments: { a: 1 }, _meta: envelope }, 'x'), modernHeaders(method, name));
-    assert.deepEqual(jsonOf(await ask('echo')), { jsonrpc: '2.0', id: 'x', result: { content: [], echoed: { a: 1 } } });
+      one.post(
+        call(method, { name, arguments: { a: 1 }, _meta: envelope }, 'x'),
+        modernHeaders(method, name),
+      );
+    assert.deepEqual(jsonOf(await ask('echo')), {
+      jsonrpc: '2.0',
+      id: 'x',
+      result: { content: [], echoed: { a: 1 } },
+    });
     assert.deepEqual(one.children.last.got('tools/call')[0]?.params?._meta, envelope);
     assert.equal(response(await ask('bad')).status, 400);
     assert.equal(one.children.last.got('initialize').length, 0);
@@ -213,7 +269,10 @@ describe('an exchange with a modern child', () => {
       return [response(got).status, jsonOf(got).error?.code];
     };
     assert.deepEqual(await code(call('tools/list')), [400, -32602]);
-    assert.deepEqual(await code(call('tools/list', { _meta: envelope }), modernHeaders('tools/call')), [400, -32020]);
+    assert.deepEqual(
+      await code(call('tools/list', { _meta: envelope }), modernHeaders('tools/call')),
+      [400, -32020],
+    );
     assert.deepEqual(await code(call('ping', { _meta: envelope }), modernHeaders('ping')), [404, -32601]);
     assert.deepEqual(await code(undefined, {}, { httpMethod: 'GET' }), [405, -32600]);
     const old = { ...envelope, 'io.modelcontextprotocol/protocolVersion': '2030-01-01' };
@@ -225,7 +284,8 @@ describe('an exchange with a modern child', () => {
     const key = 'io.modelcontextprotocol/subscriptionId';
     await using one = await rig(
       modernServer((child, message) => {
-        const said = (method: string) => child.say({ jsonrpc: '2.0', method, params: { _meta: { [key]: message.id } } });
+        const said = (method: string) =>
+          child.say({ jsonrpc: '2.0', method, params: { _meta: { [key]: message.id } } });
         said('notifications/subscriptions/acknowledged');
         said('notifications/tools/list_changed');
         child.result(message, { resultType: 'complete', _meta: { [key]: message.id } });
@@ -235,14 +295,20 @@ describe('an exchange with a modern child', () => {
     const got = await one.post(body, modernHeaders('subscriptions/listen'));
     const data = (await streamOf(got)).match(/data: .*/g) ?? [];
     assert.equal(data.length, 3);
-    assert.ok(data.every((line) => line.includes(`"${key}":"sub"`)), data.join('\n'));
+    assert.ok(
+      data.every((line) => line.includes(`"${key}":"sub"`)),
+      data.join('\n'),
+    );
     assert.match(data[2] ?? '', /"id":"sub"/);
   });
 
   it('carries the trace of this hop to the child', async () => {
     await using one = await rig(modernServer(echoes));
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
-    await one.post(call('tools/call', { name: 'echo', _meta: envelope }), { ...modernHeaders('tools/call', 'echo'), traceparent });
+    await one.post(call('tools/call', { name: 'echo', _meta: envelope }), {
+      ...modernHeaders('tools/call', 'echo'),
+      traceparent,
+    });
     const sent = String(one.children.last.got('tools/call')[0]?.params?._meta?.['traceparent']);
     assert.match(sent, /^00-a{32}-[0-9a-f]{16}-01$/);
     assert.notEqual(sent, traceparent);
@@ -259,7 +325,11 @@ describe('an exchange that does not end well', () => {
     const going = one.post(call('tools/call'), headers, { signal: aborter.signal });
     await settle();
     aborter.abort();
-    assert.deepEqual(fault(await going), { fault: 'aborted', detail: 'the caller went away', neverLeft: false });
+    assert.deepEqual(fault(await going), {
+      fault: 'aborted',
+      detail: 'the caller went away',
+      neverLeft: false,
+    });
     const asked = one.children.last.got('tools/call')[0]?.id;
     assert.equal(one.children.last.got('notifications/cancelled')[0]?.params?.['requestId'], asked);
     one.children.last.result({ id: asked ?? 0 }, { late: true });
@@ -275,7 +345,10 @@ describe('an exchange that does not end well', () => {
     assert.equal(response(await one.post(cancel, sessions[1])).status, 202);
     assert.equal(jsonOf((await calls[1]) ?? assert.fail()).error?.code, -31099);
     const [first, second] = one.children.last.got('tools/call').map(({ id }) => id);
-    assert.deepEqual(one.children.last.got('notifications/cancelled').map(({ params }) => params?.['requestId']), [second]);
+    assert.deepEqual(
+      one.children.last.got('notifications/cancelled').map(({ params }) => params?.['requestId']),
+      [second],
+    );
     one.children.last.result({ id: first ?? 0 }, { ok: 1 });
     assert.deepEqual(jsonOf((await calls[0]) ?? assert.fail()).result, { ok: 1 });
   });
@@ -289,7 +362,9 @@ describe('an exchange that does not end well', () => {
   });
 
   it('bounds the answer', async () => {
-    await using one = await rig(legacyServer((child, message) => child.result(message, { text: 'é'.repeat(600) })));
+    await using one = await rig(
+      legacyServer((child, message) => child.result(message, { text: 'é'.repeat(600) })),
+    );
     const headers = await one.session();
     assert.equal(fault(await one.post(call('tools/call'), headers, { bytesMax: 1_000 })).fault, 'too_large');
     assert.equal(response(await one.post(call('tools/call'), headers, { bytesMax: 2_000 })).status, 200);
@@ -315,18 +390,29 @@ describe('an exchange that does not end well', () => {
   });
 
   it('faults what was in work when the child died, and serves again after its return', async () => {
-    await using one = await rig(legacyServer((child, message) => (message.params?.['name'] === 'hang' ? undefined : echoes(child, message))));
+    await using one = await rig(
+      legacyServer((child, message) =>
+        message.params?.['name'] === 'hang' ? undefined : echoes(child, message),
+      ),
+    );
     const headers = await one.session();
     const lost = one.post(call('tools/call', { name: 'hang' }), headers);
     await settle();
     one.children.last.die();
-    assert.deepEqual(fault(await lost), { fault: 'broken', detail: 'it was ended by SIGKILL', neverLeft: false });
+    assert.deepEqual(fault(await lost), {
+      fault: 'broken',
+      detail: 'it was ended by SIGKILL',
+      neverLeft: false,
+    });
     const waiting = one.post(call('tools/call', { name: 'echo', arguments: { back: true } }), headers);
     await one.clock.advance(1_000);
     assert.deepEqual(jsonOf(await waiting).result?.['echoed'], { back: true });
     assert.equal(one.children.all.length, 2);
     assert.equal(one.bridge.listing()[0]?.restarts, 1);
-    assert.equal(one.telemetry.counts.get('bridge_child_restarts_total{"server":"fake","instance":"fake.b1.0"}'), 1);
+    assert.equal(
+      one.telemetry.counts.get('bridge_child_restarts_total{"server":"fake","instance":"fake.b1.0"}'),
+      1,
+    );
   });
 
   it('breaks a stream whose child died', async () => {
@@ -366,13 +452,20 @@ describe('an exchange that does not end well', () => {
 
   it('knows only its own instances', async () => {
     await using one = await rig(legacyServer(echoes));
-    for (const endpoint of ['inproc://other/x', 'inproc://fake/fake.b1.9', 'http://fake/fake.b1.0', 'inproc://fake']) {
+    for (const endpoint of [
+      'inproc://other/x',
+      'inproc://fake/fake.b1.9',
+      'http://fake/fake.b1.0',
+      'inproc://fake',
+    ]) {
       assert.deepEqual(fault(await one.post(call('tools/list'), {}, { endpoint })).neverLeft, true);
     }
   });
 
   it('lists tools as the child does', async () => {
     await using one = await rig(legacyServer());
-    assert.deepEqual(jsonOf(await one.post(call('tools/list'), await one.session())).result, { tools: [echoTool] });
+    assert.deepEqual(jsonOf(await one.post(call('tools/list'), await one.session())).result, {
+      tools: [echoTool],
+    });
   });
 });

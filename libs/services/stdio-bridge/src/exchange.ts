@@ -34,14 +34,21 @@ const unreachable = (detail: string): UpstreamFault => ({ fault: 'unreachable', 
 const retryAfterMs = 1_000;
 
 /** Never rejects. */
-export async function exchangeWith(instance: Instance, request: UpstreamRequest, parts: ExchangeParts): Promise<Exchanged> {
+export async function exchangeWith(
+  instance: Instance,
+  request: UpstreamRequest,
+  parts: ExchangeParts,
+): Promise<Exchanged> {
   const message = request.httpMethod === 'POST' ? readMessage(request.body ?? '') : undefined;
   if (isFault(message)) return refusal(message);
   if (request.signal.aborted) return { fault: 'aborted', detail: 'the caller went away', neverLeft: true };
   const waitMs = Math.min(parts.bounds.respawnWaitMs, request.timeoutMs);
   const live = await instance.live(waitMs, request.signal);
   if (request.signal.aborted) return { fault: 'aborted', detail: 'the caller went away', neverLeft: true };
-  if (!live) return unreachable(`instance ${instance.id} is ${instance.state}${instance.reason ? `: ${instance.reason}` : ''}`);
+  if (!live)
+    return unreachable(
+      `instance ${instance.id} is ${instance.state}${instance.reason ? `: ${instance.reason}` : ''}`,
+    );
   const exchange = new Exchange(instance, live, request, parts);
   return live.face.era === 'modern' ? exchange.modern(message) : exchange.legacy(message);
 }
@@ -88,13 +95,18 @@ class Exchange {
     });
     if (isFault(spoken)) return spoken.fault === 'unsupported_version' ? { ...spoken, supported } : spoken;
     if (spoken.era === 'modern') return undefined;
-    return { fault: 'bad_params', detail: 'This server needs the protocol version in params._meta of every request (2026-07-28).' };
+    return {
+      fault: 'bad_params',
+      detail: 'This server needs the protocol version in params._meta of every request (2026-07-28).',
+    };
   }
 
   async legacy(message: Message | undefined): Promise<Exchanged> {
     if (message?.kind === 'request') {
-      if (message.method === 'initialize') return openSession(this.#instance, this.#live, message, this.#parts.clock);
-      if (message.method === 'server/discover') return refusal({ fault: 'unknown_method', method: message.method }, message.idText);
+      if (message.method === 'initialize')
+        return openSession(this.#instance, this.#live, message, this.#parts.clock);
+      if (message.method === 'server/discover')
+        return refusal({ fault: 'unknown_method', method: message.method }, message.idText);
     }
     const idText = message?.kind === 'request' ? message.idText : 'null';
     const id = this.#header('mcp-session-id');
@@ -211,9 +223,12 @@ class Exchange {
   /** What the caller's hop says of itself: `_meta` first, the header where that is silent. */
   #parentTrace(message: RequestMessage): { readonly traceparent: string } | undefined {
     const meta: unknown = JSON.parse(paramText(message.params, '_meta') ?? 'null');
-    const inMeta = typeof meta === 'object' && meta !== null && 'traceparent' in meta ? meta.traceparent : undefined;
+    const inMeta =
+      typeof meta === 'object' && meta !== null && 'traceparent' in meta ? meta.traceparent : undefined;
     const traceparent = typeof inMeta === 'string' ? inMeta : this.#header('traceparent');
-    return traceparent !== undefined && /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? { traceparent } : undefined;
+    return traceparent !== undefined && /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)
+      ? { traceparent }
+      : undefined;
   }
 }
 

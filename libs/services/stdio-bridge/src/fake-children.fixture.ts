@@ -112,7 +112,10 @@ export class FakeChildren implements Children {
 export const echoTool = { name: 'echo', inputSchema: { type: 'object', zulu: 1, alpha: 2 } };
 
 /** A server of the year 2025; `more` sees what the handshake does not use up, and answers it or not. */
-export function legacyServer(more: Behaviour = () => undefined, capabilities: object = { tools: { listChanged: true } }): Behaviour {
+export function legacyServer(
+  more: Behaviour = () => undefined,
+  capabilities: object = { tools: { listChanged: true } },
+): Behaviour {
   return (child, message) => {
     switch (message.method) {
       case 'initialize':
@@ -157,5 +160,6 @@ export function modernServer(more: Behaviour = () => undefined): Behaviour {
 
 /** Answers calls with their own arguments. */
 export const echoes: Behaviour = (child, message) => {
-  if (message.method === 'tools/call') child.result(message, { content: [], echoed: message.params?.['arguments'] });
+  if (message.method === 'tools/call')
+    child.result(message, { content: [], echoed: message.params?.['arguments'] });
 };

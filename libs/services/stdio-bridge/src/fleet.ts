@@ -48,7 +48,8 @@ export class Fleet {
     for (const [name, group] of this.#groups) {
       if (wanted.has(name)) continue;
       this.#groups.delete(name);
-      for (const instance of [...group.current, ...group.next]) this.#retire(instance, 'removed from the configuration');
+      for (const instance of [...group.current, ...group.next])
+        this.#retire(instance, 'removed from the configuration');
     }
     for (const entry of wanted.values()) this.#want(entry);
   }
@@ -68,7 +69,8 @@ export class Fleet {
 
   #scale(group: Group, entry: CommandServer): void {
     const running = group.next.length > 0 ? group.next : group.current;
-    for (const instance of running.splice(entry.instances)) this.#retire(instance, 'fewer instances are configured');
+    for (const instance of running.splice(entry.instances))
+      this.#retire(instance, 'fewer instances are configured');
     running.push(...this.#startSome(entry, entry.instances - running.length));
   }
 
@@ -77,7 +79,9 @@ export class Fleet {
     group.fingerprint = fingerprint;
     const next = this.#startSome(entry, entry.instances);
     group.next = next;
-    this.#parts.log.info('entry changed: new instances are started before the old ones are stopped', { server: entry.name });
+    this.#parts.log.info('entry changed: new instances are started before the old ones are stopped', {
+      server: entry.name,
+    });
     void Promise.all(next.map((instance) => instance.discovered)).then((found) => {
       // Replaced again meanwhile, or removed.
       if (group.next !== next || !found.includes(true)) return;

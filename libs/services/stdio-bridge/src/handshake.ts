@@ -48,7 +48,8 @@ export async function greet(
   const params = JSON.stringify({ _meta: ownEnvelope });
   if (probe) {
     const reply = await askChild(conversation, 'server/discover', params, bounds.probeTimeoutMs, clock);
-    if (reply.kind === 'error' && modernCodes.has(reply.code)) return { problem: `it refused discovery: ${reply.message}` };
+    if (reply.kind === 'error' && modernCodes.has(reply.code))
+      return { problem: `it refused discovery: ${reply.message}` };
     const face = reply.kind === 'result' ? modernFace(reply.text) : undefined;
     if (face) return face;
   }
@@ -71,7 +72,9 @@ async function initialize(conversation: Conversation, clock: Clock, timeoutMs: n
   const face = readInitializeResult(reply.text);
   if (!face) return { problem: 'its answer to initialize is not an InitializeResult' };
   if (!legacyVersions.includes(face.version)) {
-    return { problem: `it speaks protocol version ${JSON.stringify(face.version.slice(0, 32))}, which is not known here` };
+    return {
+      problem: `it speaks protocol version ${JSON.stringify(face.version.slice(0, 32))}, which is not known here`,
+    };
   }
   conversation.notify('{"jsonrpc":"2.0","method":"notifications/initialized"}');
   return { ...face, resultText: reply.text, supported: [face.version] };

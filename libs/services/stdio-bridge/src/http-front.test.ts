@@ -45,9 +45,18 @@ describe('the HTTP front', { timeout: 20_000 }, () => {
     await using served = await front(legacyServer(echoes));
     const opened = await served.post(call('initialize', { protocolVersion: '2025-11-25' }));
     assert.equal(opened.status, 200);
-    const headers = { 'mcp-session-id': opened.header('mcp-session-id') ?? '', 'mcp-protocol-version': '2025-11-25' };
-    assert.equal((await served.post({ jsonrpc: '2.0', method: 'notifications/initialized' }, headers)).status, 202);
-    const called = await served.post(call('tools/call', { name: 'echo', arguments: { a: 1 } }, 'id'), headers);
+    const headers = {
+      'mcp-session-id': opened.header('mcp-session-id') ?? '',
+      'mcp-protocol-version': '2025-11-25',
+    };
+    assert.equal(
+      (await served.post({ jsonrpc: '2.0', method: 'notifications/initialized' }, headers)).status,
+      202,
+    );
+    const called = await served.post(
+      call('tools/call', { name: 'echo', arguments: { a: 1 } }, 'id'),
+      headers,
+    );
     assert.deepEqual(called.json(), { jsonrpc: '2.0', id: 'id', result: { content: [], echoed: { a: 1 } } });
     const ended = await probe(served.url, { method: 'DELETE', headers: Object.entries(headers) });
     assert.equal(ended.status, 204);
@@ -65,7 +74,9 @@ describe('the HTTP front', { timeout: 20_000 }, () => {
   it('opens a stream with a byte at once, and carries notifications on it', async () => {
     await using served = await front(legacyServer());
     const headers = await served.one.session();
-    await using stream = await probeSse(served.url, { headers: Object.entries({ ...headers, accept: 'text/event-stream' }) });
+    await using stream = await probeSse(served.url, {
+      headers: Object.entries({ ...headers, accept: 'text/event-stream' }),
+    });
     assert.equal(stream.header('content-type'), 'text/event-stream');
     served.one.children.last.say({ jsonrpc: '2.0', method: 'notifications/prompts/list_changed' });
     assert.match((await stream.next())?.data ?? '', /prompts\/list_changed/);
@@ -74,6 +85,16 @@ describe('the HTTP front', { timeout: 20_000 }, () => {
     served.one.children.last.say({ jsonrpc: '2.0', method: 'notifications/prompts/list_changed' });
     await stream.next();
     assert.match(stream.received, /: keep-alive/);
+  });
+
+  it('ends a stream that has become too old', async () => {
+    await using served = await front(legacyServer(), { bounds: { streamAgeMs: 60_000 } });
+    const headers = await served.one.session();
+    await using stream = await probeSse(served.url, {
+      headers: Object.entries({ ...headers, accept: 'text/event-stream' }),
+    });
+    await served.one.clock.advance(60_000);
+    assert.equal(await stream.next(), undefined);
   });
 
   it('cuts a stream whose child died, without an end', async () => {
@@ -93,9 +114,12 @@ describe('the HTTP front', { timeout: 20_000 }, () => {
   it('takes a closed connection for a cancelled call', async () => {
     await using served = await front(legacyServer());
     const headers = await served.one.session();
-    const gone = assert.rejects(probe(served.url, { ...served.request(call('tools/call'), headers), timeoutMs: 200 }));
+    const gone = assert.rejects(
+      probe(served.url, { ...served.request(call('tools/call'), headers), timeoutMs: 200 }),
+    );
     await gone;
-    for (let i = 0; i < 200 && served.one.children.last.got('notifications/cancelled').length === 0; i += 1) await settle();
+    for (let i = 0; i < 200 && served.one.children.last.got('notifications/cancelled').length === 0; i += 1)
+      await settle();
     assert.equal(served.one.children.last.got('notifications/cancelled').length, 1);
   });
 
@@ -103,16 +127,53 @@ describe('the HTTP front', { timeout: 20_000 }, () => {
     await using served = await front(legacyServer(echoes), { allowedOrigins: ['https://app.example.com'] });
     const json = { 'content-type': 'application/json', accept: '*/*' };
     const cases: [ProbeRequest & { path?: string }, number, RegExp][] = [
-      [{ host: 'evil.example.com', method: 'POST', headers: Object.entries(json), body: '{}' }, 403, /ALLOWED_HOSTS/],
-      [{ method: 'POST', headers: Object.entries({ ...json, origin: 'https://evil.example.com' }), body: '{}' }, 403, /ALLOWED_ORIGINS/],
-      [{ method: 'POST', headers: Object.entries({ ...json, origin: 'https://app.example.com' }), body: '{' }, 400, /not valid JSON/],
+      [
+        { host: 'evil.example.com', method: 'POST', headers: Object.entries(json), body: '{}' },
+        403,
+        /ALLOWED_HOSTS/,
+      ],
+      [
+        {
+          method: 'POST',
+          headers: Object.entries({ ...json, origin: 'https://evil.example.com' }),
+          body: '{}',
+        },
+        403,
+        /ALLOWED_ORIGINS/,
+      ],
+      [
+        {
+          method: 'POST',
+          headers: Object.entries({ ...json, origin: 'https://app.example.com' }),
+          body: '{',
+        },
+        400,
+        /not valid JSON/,
+      ],
       [{ method: 'PUT' }, 405, /GET, POST, DELETE/],
       [{ path: '/mcp', method: 'POST', body: '{}' }, 404, /\/servers\//],
       [{ path: '/servers/../../etc/mcp', method: 'POST', body: '{}' }, 404, /\/servers\//],
-      [{ path: '/servers/fake/other/mcp', method: 'POST', headers: Object.entries(json), body: '{"jsonrpc":"2.0","id":1,"method":"x"}' }, 503, /no such instance/],
+      [
+        {
+          path: '/servers/fake/other/mcp',
+          method: 'POST',
+          headers: Object.entries(json),
+          body: '{"jsonrpc":"2.0","id":1,"method":"x"}',
+        },
+        503,
+        /no such instance/,
+      ],
       [{ method: 'POST', headers: [['content-type', 'text/plain']], body: '{}' }, 415, /application\/json/],
-      [{ method: 'POST', headers: Object.entries({ ...json, accept: 'text/html' }), body: '{}' }, 406, /text\/event-stream/],
-      [{ method: 'POST', headers: Object.entries(json), body: 'x'.repeat((1 << 20) + 1) }, 413, /1048576 bytes/],
+      [
+        { method: 'POST', headers: Object.entries({ ...json, accept: 'text/html' }), body: '{}' },
+        406,
+        /text\/event-stream/,
+      ],
+      [
+        { method: 'POST', headers: Object.entries(json), body: 'x'.repeat((1 << 20) + 1) },
+        413,
+        /1048576 bytes/,
+      ],
       [{ method: 'POST', headers: Object.entries(json), body: '' }, 400, /not valid JSON/],
       [{ method: 'POST', headers: Object.entries(json), body: '[{}]' }, 400, /Batches/],
       [{ method: 'GET', headers: [['accept', 'text/event-stream']] }, 400, /Mcp-Session-Id/],

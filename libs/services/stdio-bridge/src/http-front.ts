@@ -23,11 +23,19 @@ export interface FrontOptions {
   readonly bodyBytesMax: number;
   readonly answerBytesMax: number;
   readonly requestTimeoutMs: number;
+  readonly streamAgeMs: number;
 }
 
 const path = /^\/servers\/([a-z0-9][a-z0-9_-]{0,62})\/([A-Za-z0-9][A-Za-z0-9._:-]{0,127})\/mcp$/;
 const keepAliveMs = 15_000;
-const forwarded = ['mcp-session-id', 'mcp-protocol-version', 'mcp-method', 'mcp-name', 'traceparent', 'tracestate'];
+const forwarded = [
+  'mcp-session-id',
+  'mcp-protocol-version',
+  'mcp-method',
+  'mcp-name',
+  'traceparent',
+  'tracestate',
+];
 
 export function httpFront(options: FrontOptions): HttpHandler {
   return (request, response) => {
@@ -36,14 +44,23 @@ export function httpFront(options: FrontOptions): HttpHandler {
   };
 }
 
-async function serve(request: IncomingMessage, response: ServerResponse, options: FrontOptions): Promise<void> {
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: FrontOptions,
+): Promise<void> {
   const target = check(request, options);
   if ('status' in target) return refuse(request, response, target);
   const body = target.httpMethod === 'POST' ? await readBody(request, options.bodyBytesMax) : undefined;
   if (body === 'gone') return;
-  if (body === 'too_large') return refuse(request, response, refusal({ fault: 'body_too_large', bytesMax: options.bodyBytesMax }));
+  if (body === 'too_large')
+    return refuse(request, response, refusal({ fault: 'body_too_large', bytesMax: options.bodyBytesMax }));
   const aborter = new AbortController();
-  response.once('close', () => aborter.abort());
+  const age = options.clock.after(options.streamAgeMs, () => aborter.abort());
+  response.once('close', () => {
+    age.cancel();
+    aborter.abort();
+  });
   const answer = await options.upstream.exchange({
     ...target,
     headers: headersOf(request),
@@ -68,11 +85,13 @@ function check(request: IncomingMessage, options: FrontOptions): Target | Upstre
   const loopback = options.loopback();
   const allowed = { names: allowedHosts, loopback, ...(ownAddress === undefined ? {} : { ownAddress }) };
   if (!hostAllowed(host, allowed)) {
-    const message = 'This bridge does not answer to that Host header; see CRUVERO_STDIO_BRIDGE_ALLOWED_HOSTS.';
+    const message =
+      'This bridge does not answer to that Host header; see CRUVERO_STDIO_BRIDGE_ALLOWED_HOSTS.';
     return refusal({ fault: 'wrong_host', host: '' }, 'null', message);
   }
   if (!originAllowed(soleHeader(request.rawHeaders, 'origin'), { names: allowedOrigins, loopback })) {
-    const message = 'Pages of that Origin may not call this bridge; see CRUVERO_STDIO_BRIDGE_ALLOWED_ORIGINS.';
+    const message =
+      'Pages of that Origin may not call this bridge; see CRUVERO_STDIO_BRIDGE_ALLOWED_ORIGINS.';
     return refusal({ fault: 'wrong_origin', origin: '' }, 'null', message);
   }
   const [, server, instance] = path.exec((request.url ?? '').replace(/[?#].*$/s, '')) ?? [];
@@ -94,7 +113,12 @@ function wrongTypes(method: Target['httpMethod'], request: IncomingMessage): Fau
     return { fault: 'wrong_content_type', got: type.slice(0, 128) };
   }
   const accept = request.headers.accept ?? '*/*';
-  const needed = method === 'POST' ? ['application/json', 'text/event-stream'] : method === 'GET' ? ['text/event-stream'] : [];
+  const needed =
+    method === 'POST'
+      ? ['application/json', 'text/event-stream']
+      : method === 'GET'
+        ? ['text/event-stream']
+        : [];
   const accepts = (name: string): boolean => accept.includes('*/*') || accept.toLowerCase().includes(name);
   return needed.every(accepts) ? undefined : { fault: 'not_acceptable', got: accept.slice(0, 128) };
 }
@@ -136,13 +160,26 @@ function faulty(fault: UpstreamFault): UpstreamResponse {
   switch (fault.fault) {
     case 'unreachable':
     case 'refused_address':
-      return refusal({ fault: 'upstream_unavailable', server, detail: fault.detail, neverLeft: fault.neverLeft });
+      return refusal({
+        fault: 'upstream_unavailable',
+        server,
+        detail: fault.detail,
+        neverLeft: fault.neverLeft,
+      });
     case 'timeout':
-      return refusal({ fault: 'upstream_timeout', server, timeoutMs: 0 }, 'null', `Timeout: ${fault.detail}.`);
+      return refusal(
+        { fault: 'upstream_timeout', server, timeoutMs: 0 },
+        'null',
+        `Timeout: ${fault.detail}.`,
+      );
     case 'broken':
       return refusal({ fault: 'upstream_broken', server, detail: fault.detail });
     case 'too_large':
-      return refusal({ fault: 'upstream_too_large', server, bytesMax: 0 }, 'null', `Too large: ${fault.detail}.`);
+      return refusal(
+        { fault: 'upstream_too_large', server, bytesMax: 0 },
+        'null',
+        `Too large: ${fault.detail}.`,
+      );
     case 'aborted':
       return refusal({ fault: 'cancelled' });
   }

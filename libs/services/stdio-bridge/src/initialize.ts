@@ -17,7 +17,9 @@ export function openSession(
     return refusal({ fault: 'overloaded', detail, retryAfterMs: 5_000 }, message.idText);
   }
   const result = changeMembers(live.face.resultText, {
-    protocolVersion: JSON.stringify(agreed(stringParam(message.params, 'protocolVersion'), live.face.version)),
+    protocolVersion: JSON.stringify(
+      agreed(stringParam(message.params, 'protocolVersion'), live.face.version),
+    ),
   });
   const text = `{"jsonrpc":"2.0","id":${message.idText},"result":${result}}`;
   return json(text, 200, { 'mcp-session-id': session.id });

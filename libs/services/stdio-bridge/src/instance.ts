@@ -148,12 +148,21 @@ export class Instance {
     this.#due?.cancel();
     if (state.at === 'starting') this.#spawn();
     if (state.at === 'backing_off' || state.at === 'failed') {
-      const waitMs = state.untilMs - clock.monotonicMs();
-      this.#due = clock.after(waitMs, () => this.#step({ event: 'due' }));
+      this.#arm(state.untilMs);
       this.#settled.resolve('failed');
+      const waitMs = Math.round(state.untilMs - clock.monotonicMs());
       this.#parts.log.warn('child is down', { reason: state.reason, wait_ms: waitMs, state: state.at });
     }
     if (state.at === 'failed') for (const waiter of [...this.#waiters]) waiter(undefined);
+  }
+
+  /** Timers of an operating system may fire a moment early. */
+  #arm(untilMs: number): void {
+    const { clock } = this.#parts;
+    this.#due = clock.after(Math.max(1, untilMs - clock.monotonicMs()), () => {
+      if (clock.monotonicMs() < untilMs) this.#arm(untilMs);
+      else this.#step({ event: 'due' });
+    });
   }
 
   #spawn(): void {
@@ -248,7 +257,8 @@ export class Instance {
     if (!live) return this.#state.at === 'starting' ? this.#relistSoon() : undefined;
     const listing = await listChild(live.conversation, live.face, this.#parts.clock, this.#parts.bounds);
     if (live !== this.#live || this.#draining) return;
-    if ('problem' in listing) this.#parts.log.warn('tools could not be listed again', { reason: listing.problem });
+    if ('problem' in listing)
+      this.#parts.log.warn('tools could not be listed again', { reason: listing.problem });
     else this.#parts.onListed(this, listing);
   }
 

@@ -22,7 +22,8 @@ export async function listChild(
   clock: Clock,
   bounds: Pick<BridgeBounds, 'listTimeoutMs' | 'pagesMax'>,
 ): Promise<Listing | { readonly problem: string }> {
-  const tools = face.capabilities['tools'] === undefined ? [] : await listTools(conversation, face, clock, bounds);
+  const tools =
+    face.capabilities['tools'] === undefined ? [] : await listTools(conversation, face, clock, bounds);
   if (!Array.isArray(tools)) return tools;
   const { capabilities, serverInfo } = face;
   const version = typeof serverInfo['version'] === 'string' ? serverInfo['version'].slice(0, 128) : undefined;
@@ -40,8 +41,17 @@ async function listTools(
   const seen = new Set<string>();
   let cursor: string | undefined;
   for (let page = 0; page < bounds.pagesMax; page += 1) {
-    const params = { ...(cursor === undefined ? {} : { cursor }), ...(face.era === 'modern' ? { _meta: ownEnvelope } : {}) };
-    const reply = await askChild(conversation, 'tools/list', JSON.stringify(params), bounds.listTimeoutMs, clock);
+    const params = {
+      ...(cursor === undefined ? {} : { cursor }),
+      ...(face.era === 'modern' ? { _meta: ownEnvelope } : {}),
+    };
+    const reply = await askChild(
+      conversation,
+      'tools/list',
+      JSON.stringify(params),
+      bounds.listTimeoutMs,
+      clock,
+    );
     if (reply.kind !== 'result') {
       return { problem: reply.kind === 'error' ? `it refused tools/list: ${reply.message}` : reply.detail };
     }

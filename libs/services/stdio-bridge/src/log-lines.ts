@@ -14,7 +14,11 @@ export class ChildLines {
   #dropped = 0;
 
   /** `env` is what the child was given: values of variables that sound secret are never written. */
-  constructor(write: (line: string) => void, linesPerSecondMax: number, env: Readonly<Record<string, string>>) {
+  constructor(
+    write: (line: string) => void,
+    linesPerSecondMax: number,
+    env: Readonly<Record<string, string>>,
+  ) {
     this.#write = write;
     this.#linesPerSecondMax = linesPerSecondMax;
     this.#secrets = Object.entries(env)

@@ -16,13 +16,23 @@ export function bridgeMetrics(metrics: Metrics, instances: () => readonly Instan
         return value === undefined ? [] : [{ value, labels: labelsOf(instance) }];
       }),
     );
-  gauge('bridge_child_up', '1 while the child answers.', ({ state }) => (state === 'running' || state === 'draining' ? 1 : 0));
-  gauge('bridge_child_memory_bytes', 'Resident memory of the child and all its processes.', (one) => one.usage()?.rssBytes);
+  gauge('bridge_child_up', '1 while the child answers.', ({ state }) =>
+    state === 'running' || state === 'draining' ? 1 : 0,
+  );
+  gauge(
+    'bridge_child_memory_bytes',
+    'Resident memory of the child and all its processes.',
+    (one) => one.usage()?.rssBytes,
+  );
   gauge('bridge_child_cpu_seconds', 'CPU time of the child and all its processes.', (one) => {
     const usage = one.usage();
     return usage && usage.cpuMs / 1_000;
   });
-  gauge('bridge_child_uptime_seconds', 'Since the child was started; 0 while it is down.', (one) => one.uptimeMs / 1_000);
+  gauge(
+    'bridge_child_uptime_seconds',
+    'Since the child was started; 0 while it is down.',
+    (one) => one.uptimeMs / 1_000,
+  );
   gauge('bridge_pending', 'Requests that the child has not answered yet.', ({ pending }) => pending);
   return {
     requests: metrics.counter('bridge_requests_total', 'Requests passed to a child, by what became of them.'),

@@ -50,7 +50,9 @@ function readReply(text: string): OwnReply {
   if (result) return { kind: 'result', text: textOf(text, result) };
   const error = members.get('error');
   const value: unknown = error && JSON.parse(textOf(text, error));
-  const { code, message } = (typeof value === 'object' && value !== null ? value : {}) as Readonly<Record<string, unknown>>;
+  const { code, message } = (typeof value === 'object' && value !== null ? value : {}) as Readonly<
+    Record<string, unknown>
+  >;
   return {
     kind: 'error',
     code: typeof code === 'number' ? code : -32603,

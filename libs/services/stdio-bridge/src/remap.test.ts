@@ -9,12 +9,16 @@ function request(text: string): RequestMessage {
   return !isFault(message) && message.kind === 'request' ? message : assert.fail(`not a request: ${text}`);
 }
 
-const id = fc.oneof(fc.string().map((text) => JSON.stringify(text)), fc.bigInt().map(String));
+const id = fc.oneof(
+  fc.string().map((text) => JSON.stringify(text)),
+  fc.bigInt().map(String),
+);
 const number = fc.integer({ min: 1, max: 999_999_999 });
 
 describe('remapping towards the child', () => {
   it('changes the id and the token and nothing else', () => {
-    const text = '{ "params":{"z":1.50,"_meta":{"b":1e2,"progressToken":"tok","a":12345678901234567890},"a":[ ]}, "x":null,"id" : "a","jsonrpc":"2.0","method":"tools/call"}';
+    const text =
+      '{ "params":{"z":1.50,"_meta":{"b":1e2,"progressToken":"tok","a":12345678901234567890},"a":[ ]}, "x":null,"id" : "a","jsonrpc":"2.0","method":"tools/call"}';
     assert.deepEqual(towardsChild(request(text), 7), {
       line: text.replace('"tok"', '7').replace('"a","jsonrpc"', '7,"jsonrpc"'),
       tokenText: '"tok"',
@@ -24,28 +28,44 @@ describe('remapping towards the child', () => {
   it('brings any request back to the letter when the two are changed back', () => {
     const params = fc.dictionary(fc.string(), fc.jsonValue());
     fc.assert(
-      fc.property(id, fc.option(id), params, fc.string({ minLength: 1 }), number, (idText, token, rest, method, ours) => {
-        const { _meta: _dropped, ...others } = rest;
-        const meta = token === null ? '' : `"_meta":{"v":1.0,"progressToken":${token}},`;
-        const paramsText = `{${meta}${JSON.stringify(others).slice(1)}`.replace(/,}$/, '}');
-        const text = `{"jsonrpc":"2.0","id":${idText},"method":${JSON.stringify(method)},"params":${paramsText}}`;
-        const sent = towardsChild(request(text), ours);
-        assert.equal(sent.tokenText, token ?? undefined);
-        const expected = `{"jsonrpc":"2.0","id":${ours},"method":${JSON.stringify(method)},"params":${
-          token === null ? paramsText : `{"_meta":{"v":1.0,"progressToken":${ours}},${JSON.stringify(others).slice(1)}`.replace(/,}$/, '}')
-        }}`;
-        assert.equal(sent.line, expected);
-      }),
+      fc.property(
+        id,
+        fc.option(id),
+        params,
+        fc.string({ minLength: 1 }),
+        number,
+        (idText, token, rest, method, ours) => {
+          const { _meta: _dropped, ...others } = rest;
+          const meta = token === null ? '' : `"_meta":{"v":1.0,"progressToken":${token}},`;
+          const paramsText = `{${meta}${JSON.stringify(others).slice(1)}`.replace(/,}$/, '}');
+          const text = `{"jsonrpc":"2.0","id":${idText},"method":${JSON.stringify(method)},"params":${paramsText}}`;
+          const sent = towardsChild(request(text), ours);
+          assert.equal(sent.tokenText, token ?? undefined);
+          const expected = `{"jsonrpc":"2.0","id":${ours},"method":${JSON.stringify(method)},"params":${
+            token === null
+              ? paramsText
+              : `{"_meta":{"v":1.0,"progressToken":${ours}},${JSON.stringify(others).slice(1)}`.replace(
+                  /,}$/,
+                  '}',
+                )
+          }}`;
+          assert.equal(sent.line, expected);
+        },
+      ),
     );
   });
 
   it('puts the trace of this hop in, wherever the caller had room for it', () => {
     const trace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
-    const lined = (text: string) => JSON.parse(towardsChild(request(text), 3, trace).line) as { params: { _meta: object } };
+    const lined = (text: string) =>
+      JSON.parse(towardsChild(request(text), 3, trace).line) as { params: { _meta: object } };
     const head = '{"jsonrpc":"2.0","method":"m","id":1';
     assert.deepEqual(lined(`${head}}`).params, { _meta: { traceparent: trace } });
     assert.deepEqual(lined(`${head},"params":{"a":1}}`).params, { _meta: { traceparent: trace }, a: 1 });
-    assert.deepEqual(lined(`${head},"params":{"_meta":{"traceparent":"old","k":2}}}`).params._meta, { traceparent: trace, k: 2 });
+    assert.deepEqual(lined(`${head},"params":{"_meta":{"traceparent":"old","k":2}}}`).params._meta, {
+      traceparent: trace,
+      k: 2,
+    });
   });
 
   it('makes one line of JSON that was written in several', () => {
@@ -130,7 +150,15 @@ describe('remapping towards the caller', () => {
   });
 
   it('takes everything else for noise, and never throws', () => {
-    for (const line of ['', 'listening on port 3000', '[]', '7', '{}', '{"jsonrpc":"2.0","id":null,"error":{}}', '{"id":1']) {
+    for (const line of [
+      '',
+      'listening on port 3000',
+      '[]',
+      '7',
+      '{}',
+      '{"jsonrpc":"2.0","id":null,"error":{}}',
+      '{"id":1',
+    ]) {
       assert.equal(readFromChild(line).kind, 'noise', line);
     }
     fc.assert(fc.property(fc.string(), (line) => void readFromChild(line)));

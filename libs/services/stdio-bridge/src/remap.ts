@@ -31,7 +31,8 @@ export function towardsChild(message: RequestMessage, number: number, traceparen
   const { text } = message;
   const members = objectMembers(text, text.indexOf('{'));
   const id = isJsonProblem(members) ? undefined : members.get('id');
-  if (isJsonProblem(members) || !id) throw new Error('towardsChild needs a request that readMessage has read');
+  if (isJsonProblem(members) || !id)
+    throw new Error('towardsChild needs a request that readMessage has read');
   const edits: Edit[] = [{ span: id, text: String(number) }];
   const tokenText = metaMember(message.params.text, message.params.members, 'progressToken');
   const trace = traceparent === undefined ? {} : { traceparent: JSON.stringify(traceparent) };

@@ -18,7 +18,10 @@ import type { BridgeBounds } from './bounds.ts';
 import { startStdioBridge, type StdioBridge } from './bridge.ts';
 import { FakeChildren, type Behaviour } from './fake-children.fixture.ts';
 
-export const commandEntry = (name: string, more: Partial<Extract<ConfiguredServer, { kind: 'command' }>> = {}): ConfiguredServer => ({
+export const commandEntry = (
+  name: string,
+  more: Partial<Extract<ConfiguredServer, { kind: 'command' }>> = {},
+): ConfiguredServer => ({
   kind: 'command',
   name: name as ServerName,
   command: 'fake',
@@ -64,7 +67,11 @@ export interface Rig extends AsyncDisposable {
   readonly telemetry: MemoryTelemetry;
   readonly source: ToldSource;
   /** To the first instance of `server`, unless another endpoint is said. */
-  post(body: unknown, headers?: Readonly<Record<string, string>>, more?: Partial<UpstreamRequest>): Promise<UpstreamResponse | UpstreamFault>;
+  post(
+    body: unknown,
+    headers?: Readonly<Record<string, string>>,
+    more?: Partial<UpstreamRequest>,
+  ): Promise<UpstreamResponse | UpstreamFault>;
   /** Opens a legacy session and gives its header. */
   session(): Promise<Record<string, string>>;
 }
@@ -112,7 +119,9 @@ export async function rig(behaviour: Behaviour, options: RigOptions = {}): Promi
     source,
     post,
     async session() {
-      const opened = response(await post(call('initialize', { protocolVersion: '2025-11-25', capabilities: {} })));
+      const opened = response(
+        await post(call('initialize', { protocolVersion: '2025-11-25', capabilities: {} })),
+      );
       return { 'mcp-session-id': opened.headers['mcp-session-id'] ?? assert.fail('no session id') };
     },
     // Time goes on while it ends, or its grace periods would never pass.
@@ -125,7 +134,12 @@ export async function rig(behaviour: Behaviour, options: RigOptions = {}): Promi
   };
 }
 
-export const call = (method: string, params: object = {}, id: number | string = 1) => ({ jsonrpc: '2.0', id, method, params });
+export const call = (method: string, params: object = {}, id: number | string = 1) => ({
+  jsonrpc: '2.0',
+  id,
+  method,
+  params,
+});
 
 export const modernHeaders = (method: string, name?: string): Record<string, string> => ({
   'mcp-protocol-version': '2026-07-28',
@@ -153,7 +167,11 @@ export function textOf(got: UpstreamResponse | UpstreamFault): string {
 export interface Told {
   readonly id?: unknown;
   readonly result?: Readonly<Record<string, unknown>>;
-  readonly error?: { readonly code: number; readonly message: string; readonly data?: Readonly<Record<string, unknown>> };
+  readonly error?: {
+    readonly code: number;
+    readonly message: string;
+    readonly data?: Readonly<Record<string, unknown>>;
+  };
 }
 export function jsonOf(got: UpstreamResponse | UpstreamFault): Told {
   return JSON.parse(textOf(got)) as Told;

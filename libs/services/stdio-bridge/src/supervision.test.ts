@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { defaultSupervision as policy, startSupervision, stepSupervision, type Supervision } from './supervision.ts';
+import {
+  defaultSupervision as policy,
+  startSupervision,
+  stepSupervision,
+  type Supervision,
+} from './supervision.ts';
 
 const died = { event: 'died', reason: 'it died' } as const;
 const step = (state: Supervision, event: Parameters<typeof stepSupervision>[1], nowMs: number, random = 1) =>
@@ -30,7 +35,12 @@ describe('supervision', () => {
 
   it('forgets quick deaths after a long life', () => {
     let state = startSupervision(0);
-    for (const [atMs, event] of [[0, died], [200, { event: 'due' }], [300, { event: 'discovered' }], [90_000, died]] as const) {
+    for (const [atMs, event] of [
+      [0, died],
+      [200, { event: 'due' }],
+      [300, { event: 'discovered' }],
+      [90_000, died],
+    ] as const) {
       state = step(state, event, atMs);
     }
     assert.deepEqual(state, { at: 'backing_off', untilMs: 90_200, quickDeaths: 1, reason: 'it died' });
@@ -47,9 +57,15 @@ describe('supervision', () => {
   it('keeps its rules whatever happens: never early, never too late, never out of stopped', () => {
     const event = fc.oneof(
       fc.constant(died),
-      fc.constantFrom({ event: 'discovered' } as const, { event: 'due' } as const, { event: 'stop' } as const),
+      fc.constantFrom(
+        { event: 'discovered' } as const,
+        { event: 'due' } as const,
+        { event: 'stop' } as const,
+      ),
     );
-    const steps = fc.array(fc.tuple(event, fc.nat({ max: 120_000 }), fc.double({ min: 0, max: 0.999, noNaN: true })));
+    const steps = fc.array(
+      fc.tuple(event, fc.nat({ max: 120_000 }), fc.double({ min: 0, max: 0.999, noNaN: true })),
+    );
     fc.assert(
       fc.property(steps, (all) => {
         let state: Supervision = startSupervision(0);

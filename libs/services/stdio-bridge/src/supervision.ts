@@ -4,7 +4,12 @@ export type Supervision =
   /** Spawned; not yet known to answer. */
   | { readonly at: 'starting'; readonly startedMs: number; readonly quickDeaths: number }
   | { readonly at: 'running'; readonly startedMs: number; readonly quickDeaths: number }
-  | { readonly at: 'backing_off'; readonly untilMs: number; readonly quickDeaths: number; readonly reason: string }
+  | {
+      readonly at: 'backing_off';
+      readonly untilMs: number;
+      readonly quickDeaths: number;
+      readonly reason: string;
+    }
   /** Died quickly so often that something is wrong with it; still tried, slowly, since somebody may mend it. */
   | { readonly at: 'failed'; readonly untilMs: number; readonly quickDeaths: number; readonly reason: string }
   | { readonly at: 'stopped' };
