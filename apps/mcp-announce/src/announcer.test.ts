@@ -4,7 +4,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { memoryBus } from '@cruvero/adapter-memory';
 import { lifecycleSubjects, type AnnounceEvent } from '@cruvero/contracts';
-import { parseJsonObject, readInstanceId, readServerName, type InstanceId, type ServerName } from '@cruvero/core';
+import {
+  parseJsonObject,
+  readInstanceId,
+  readServerName,
+  type InstanceId,
+  type ServerName,
+} from '@cruvero/core';
 import type { Upstream, UpstreamRequest, UpstreamResponse } from '@cruvero/ports';
 import { settle, SimClock } from '@cruvero/testkit';
 import { defaultBounds, UpstreamLink } from '@cruvero/upstream';
@@ -21,21 +27,34 @@ function scene({ heartbeatMs }: { heartbeatMs: number | undefined } = { heartbea
   const heard: { kind: string; tools: number; promised: number | undefined }[] = [];
   bus.subscribe(subjects.all, ({ subject, body }) => {
     const { payload } = body as unknown as AnnounceEvent;
-    heard.push({ kind: subject.slice('cruvero.mcp.'.length), tools: payload.tools?.length ?? 0, promised: payload.heartbeat_interval_ms });
+    heard.push({
+      kind: subject.slice('cruvero.mcp.'.length),
+      tools: payload.tools?.length ?? 0,
+      promised: payload.heartbeat_interval_ms,
+    });
   });
-  const state: { tools: number; descriptionChars: number; mood: 'well' | 'stuck' | 'down' } = { tools: 3, descriptionChars: 10, mood: 'well' };
+  const state: { tools: number; descriptionChars: number; mood: 'well' | 'stuck' | 'down' } = {
+    tools: 3,
+    descriptionChars: 10,
+    mood: 'well',
+  };
   const upstream: Upstream = {
     exchange: async (request) => {
-      if (state.mood === 'down') return { fault: 'unreachable', detail: 'connection refused', neverLeft: true };
+      if (state.mood === 'down')
+        return { fault: 'unreachable', detail: 'connection refused', neverLeft: true };
       return state.mood === 'well' ? answer(request, state) : new Promise(() => undefined);
     },
     [Symbol.asyncDispose]: async () => undefined,
   };
-  const link = new UpstreamLink({ server, instance: { instanceId, transport: 'http', endpoint: 'http://w/mcp' } }, defaultBounds, {
-    upstreams: { http: upstream },
-    clock,
-    clientInfo: { name: 'test', version: '0' },
-  });
+  const link = new UpstreamLink(
+    { server, instance: { instanceId, transport: 'http', endpoint: 'http://w/mcp' } },
+    defaultBounds,
+    {
+      upstreams: { http: upstream },
+      clock,
+      clientInfo: { name: 'test', version: '0' },
+    },
+  );
   const said: string[] = [];
   const lines: string[] = [];
   let hopeless: string | undefined;
@@ -54,17 +73,36 @@ function scene({ heartbeatMs }: { heartbeatMs: number | undefined } = { heartbea
       shown: 'http://w/mcp',
     },
   );
-  return { clock, heard, said, lines, state, announcer, giveUp: (reason: string) => void (hopeless = reason) };
+  return {
+    clock,
+    heard,
+    said,
+    lines,
+    state,
+    announcer,
+    giveUp: (reason: string) => void (hopeless = reason),
+  };
 }
 
-function answer(request: UpstreamRequest, state: { tools: number; descriptionChars: number }): UpstreamResponse {
+function answer(
+  request: UpstreamRequest,
+  state: { tools: number; descriptionChars: number },
+): UpstreamResponse {
   const { id, method } = parseJsonObject(request.body ?? '') ?? {};
-  const tool = (i: number) => ({ name: `t${i}`, description: 'd'.repeat(state.descriptionChars), inputSchema: { type: 'object' } });
+  const tool = (i: number) => ({
+    name: `t${i}`,
+    description: 'd'.repeat(state.descriptionChars),
+    inputSchema: { type: 'object' },
+  });
   const result =
     method === 'server/discover'
       ? { supportedVersions: ['2026-07-28'], capabilities: { tools: {} }, resultType: 'complete' }
       : { tools: Array.from({ length: state.tools }, (_, i) => tool(i)), resultType: 'complete' };
-  return { status: 200, headers: {}, body: { kind: 'text', text: JSON.stringify({ jsonrpc: '2.0', id, result }) } };
+  return {
+    status: 200,
+    headers: {},
+    body: { kind: 'text', text: JSON.stringify({ jsonrpc: '2.0', id, result }) },
+  };
 }
 
 describe('the announcer', () => {
@@ -102,7 +140,10 @@ describe('the announcer', () => {
     const run = announcer.run(new AbortController().signal);
     await clock.advance(100);
     await run;
-    assert.deepEqual(heard.map(({ kind, promised }) => [kind, promised]), [['announce', undefined]]);
+    assert.deepEqual(
+      heard.map(({ kind, promised }) => [kind, promised]),
+      [['announce', undefined]],
+    );
   });
 
   it('deregisters at once although its server does not answer any more', async () => {

@@ -109,7 +109,10 @@ export class Announcer {
       const offer = await look(this.#parts.link);
       if (!isFault(offer)) {
         const stored = await this.#announce(offer, signal);
-        if (stored) this.#parts.out(`announced ${this.#who.server} ${this.#who.instanceId} ${offer.tools.length} tools`);
+        if (stored)
+          this.#parts.out(
+            `announced ${this.#who.server} ${this.#who.instanceId} ${offer.tools.length} tools`,
+          );
         return;
       }
       this.#sayWaiting(`Waiting for ${this.#parts.shown}: ${reasonOf(offer)}.`);
@@ -127,7 +130,10 @@ export class Announcer {
     const changed = offer.hash !== before;
     if (changed || this.#mustAnnounce || this.#beatsSince >= announceEveryBeats) {
       const stored = await this.#announce(offer, signal);
-      if (changed && stored) this.#parts.say(`${this.#who.server} changed and is announced anew with ${offer.tools.length} tools.`);
+      if (changed && stored)
+        this.#parts.say(
+          `${this.#who.server} changed and is announced anew with ${offer.tools.length} tools.`,
+        );
       return;
     }
     this.#seq += 1;
@@ -171,7 +177,9 @@ export class Announcer {
         return true;
       }
       if (fault.fault === 'message_too_large' && offer.tools.length > 0) {
-        this.#parts.say(`Its ${offer.tools.length} tools do not fit in one announcement; gateways will ask the server itself.`);
+        this.#parts.say(
+          `Its ${offer.tools.length} tools do not fit in one announcement; gateways will ask the server itself.`,
+        );
         event = announceEvent(this.#who, { ...offer, tools: [] }, this.#parts.clock);
         continue;
       }

@@ -19,7 +19,9 @@ const requestTimeoutMs = 300_000;
 
 /** The command's own environment is this program's, without what belongs to this platform: a NATS password may stand there. */
 function environmentFor(env: Env): Record<string, string> {
-  const kept = Object.entries(env).filter(([name, value]) => value !== undefined && !name.startsWith('CRUVERO_'));
+  const kept = Object.entries(env).filter(
+    ([name, value]) => value !== undefined && !name.startsWith('CRUVERO_'),
+  );
   return Object.fromEntries(kept.map(([name, value]) => [name, value ?? '']));
 }
 

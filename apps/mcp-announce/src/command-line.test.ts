@@ -38,7 +38,9 @@ describe('the command line', () => {
   });
 
   it('takes the second one: everything behind -- is the command, flags and all', () => {
-    const options = right('--server local-tools --transport stdio --heartbeat 15s -- ./bin/local-mcp-server --mode prod');
+    const options = right(
+      '--server local-tools --transport stdio --heartbeat 15s -- ./bin/local-mcp-server --mode prod',
+    );
     assert.deepEqual(options.target, {
       kind: 'command',
       command: './bin/local-mcp-server',
@@ -83,7 +85,10 @@ describe('the command line', () => {
       CRUVERO_MCP_HEARTBEAT_INTERVAL: '5s',
     };
     const taken = right(`--server a --endpoint ${url}`, env);
-    assert.deepEqual([taken.natsUrl.reveal(), taken.prefix, taken.heartbeatMs], ['nats://bus:4222', 'acme', 5_000]);
+    assert.deepEqual(
+      [taken.natsUrl.reveal(), taken.prefix, taken.heartbeatMs],
+      ['nats://bus:4222', 'acme', 5_000],
+    );
     const flags = right(`--server a --endpoint ${url} --nats-url nats://n:1 --prefix p --heartbeat 1s`, env);
     assert.deepEqual([flags.natsUrl.reveal(), flags.prefix, flags.heartbeatMs], ['nats://n:1', 'p', 1_000]);
   });
@@ -108,7 +113,10 @@ describe('the command line', () => {
     [`--server a --endpoint ${url} --weight 0`, /^--weight must be a whole number from 1 to 1000\.$/],
     [`--server a --endpoint ${url} --bind :1`, /^--bind is for --transport stdio only\.$/],
     [`--server a --transport http --endpoint ${url} -- node x`, /leave out -- and the command/],
-    [`--server a --transport stdio --endpoint ${url} -- node x`, /^--endpoint is for --transport http and sse/],
+    [
+      `--server a --transport stdio --endpoint ${url} -- node x`,
+      /^--endpoint is for --transport http and sse/,
+    ],
     ['--server a --once -- node x', /^--once is not for --transport stdio/],
     ['--server a --bind 0.0.0.0:1 -- node x', /^--public-url is required when --bind is every interface/],
     ['--server a surplus', /[Tt]oo many arguments/],
@@ -120,7 +128,9 @@ describe('the command line', () => {
   }
 
   it('tells all problems at once, and no password of a NATS URL', () => {
-    const problems = wrong('--server A --weight many --heartbeat 0s --transport http', { CRUVERO_NATS_URL: 'http://u:hunter2@n' });
+    const problems = wrong('--server A --weight many --heartbeat 0s --transport http', {
+      CRUVERO_NATS_URL: 'http://u:hunter2@n',
+    });
     assert.equal(problems.split('\n').length, 5);
     assert.doesNotMatch(problems, /hunter2/);
   });
@@ -131,11 +141,27 @@ describe('the help', () => {
 
   it('names every flag, and both documented examples', () => {
     assert.ok('print' in help && help.exitCode === 0);
-    for (const flag of ['server', 'nats-url', 'transport', 'endpoint', 'heartbeat', 'prefix', 'once', 'bind', 'public-url']) {
+    for (const flag of [
+      'server',
+      'nats-url',
+      'transport',
+      'endpoint',
+      'heartbeat',
+      'prefix',
+      'once',
+      'bind',
+      'public-url',
+    ]) {
       assert.match(help.print, new RegExp(`^  --${flag} `, 'm'));
     }
-    assert.match(help.print, /--server weather --transport http --endpoint http:\/\/localhost:8089\/mcp --heartbeat 30s/);
-    assert.match(help.print, /--server local-tools --transport stdio --heartbeat 15s -- \.\/bin\/local-mcp-server --mode prod/);
+    assert.match(
+      help.print,
+      /--server weather --transport http --endpoint http:\/\/localhost:8089\/mcp --heartbeat 30s/,
+    );
+    assert.match(
+      help.print,
+      /--server local-tools --transport stdio --heartbeat 15s -- \.\/bin\/local-mcp-server --mode prod/,
+    );
   });
 
   it('shows examples that all work', () => {

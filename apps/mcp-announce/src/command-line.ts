@@ -47,20 +47,28 @@ const collect = (value: string, before: readonly string[] = []): readonly string
 function program(): Command {
   return new Command('mcp-announce')
     .description(description)
-    .usage('--server <name> [--transport http|sse] --endpoint <url> [options]\n       mcp-announce --server <name> [options] -- <command> [args...]')
+    .usage(
+      '--server <name> [--transport http|sse] --endpoint <url> [options]\n       mcp-announce --server <name> [options] -- <command> [args...]',
+    )
     .option('--server <name>', 'name of the server: a-z 0-9 _ -, no dots (required)')
     .option('--nats-url <url>', 'NATS server (default: CRUVERO_NATS_URL or nats://localhost:4222)')
     .option('--transport <kind>', 'stdio, http or sse (default: http with --endpoint, stdio with a command)')
     .option('--endpoint <url>', 'where the server listens (required for http and sse)')
     .option('--heartbeat <duration>', 'time between heartbeats, above 0: 500ms, 30s, 5m (default: 30s)')
-    .option('--prefix <prefix>', 'first part of the subjects (default: CRUVERO_EVENTS_SUBJECT_PREFIX or cruvero)')
+    .option(
+      '--prefix <prefix>',
+      'first part of the subjects (default: CRUVERO_EVENTS_SUBJECT_PREFIX or cruvero)',
+    )
     .option('--instance-id <id>', 'name of this running copy (default: made from host name and endpoint)')
     .option('--tenant <id>', 'whose server it is (default: the tenant of the registry)')
     .option('--version-label <text>', "version to announce (default: the server's own word)")
     .option('--tag <text>', 'a label for selecting instances; may be repeated', collect)
     .option('--weight <n>', 'share of calls among the instances of the server, 1 to 1000')
     .option('--bind <host:port>', 'stdio only: where the command is served over HTTP (default: 127.0.0.1:0)')
-    .option('--public-url <url>', 'how gateways reach it, where that differs; for stdio the address of --bind from outside')
+    .option(
+      '--public-url <url>',
+      'how gateways reach it, where that differs; for stdio the address of --bind from outside',
+    )
     .option('--once', 'announce and end, without heartbeats: the server is then judged by probes only')
     .helpOption('--help', 'show this')
     .helpCommand(false)
@@ -89,7 +97,10 @@ export function readCommandLine(args: readonly string[]): CommandLine {
 
 /** The parser writes `error: unknown option '--sever'` and a suggestion on the next line. */
 function sentence(printed: string): string {
-  const text = printed.trim().replace(/^error: /, '').replace(/\n+/g, ' ');
+  const text = printed
+    .trim()
+    .replace(/^error: /, '')
+    .replace(/\n+/g, ' ');
   const words = text.charAt(0).toUpperCase() + text.slice(1);
   return `${/[.)?]$/.test(words) ? words : `${words}.`} See mcp-announce --help.\n`;
 }

@@ -38,7 +38,9 @@ export async function look(link: UpstreamLink): Promise<Offer | Fault> {
 function asTool(text: string): Offer['tools'] {
   const tool = parseJsonObject(text);
   const name = tool?.['name'];
-  return tool && typeof name === 'string' && name !== '' && name.length <= toolNameMax ? [{ ...tool, name }] : [];
+  return tool && typeof name === 'string' && name !== '' && name.length <= toolNameMax
+    ? [{ ...tool, name }]
+    : [];
 }
 
 /** Why a look failed, as the rest of a sentence. */

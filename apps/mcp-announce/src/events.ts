@@ -55,8 +55,19 @@ export function announceEvent(who: Announced, offer: Offer, clock: Pick<Clock, '
   return { id: event.event_id, body: event as Json };
 }
 
-export function heartbeatEvent(who: Announced, seq: number, hash: string, clock: Pick<Clock, 'nowMs'>): Event {
-  const payload = { server: who.server, instance_id: who.instanceId, seq, status: 'ok', capabilities_hash: hash };
+export function heartbeatEvent(
+  who: Announced,
+  seq: number,
+  hash: string,
+  clock: Pick<Clock, 'nowMs'>,
+): Event {
+  const payload = {
+    server: who.server,
+    instance_id: who.instanceId,
+    seq,
+    status: 'ok',
+    capabilities_hash: hash,
+  };
   const event = heartbeatSchema.parse({ ...envelope('mcp.heartbeat', who, clock), payload });
   return { id: event.event_id, body: event as Json };
 }

@@ -6,7 +6,15 @@ import { hostname } from 'node:os';
 import { sseUpstream, streamableUpstream } from '@cruvero/adapter-http';
 import { connectNats } from '@cruvero/adapter-nats';
 import { openTelemetry } from '@cruvero/adapter-otel';
-import { createLog, exitCodes, runMain, systemClock, systemRandom, type Env, type LogLevel } from '@cruvero/chassis';
+import {
+  createLog,
+  exitCodes,
+  runMain,
+  systemClock,
+  systemRandom,
+  type Env,
+  type LogLevel,
+} from '@cruvero/chassis';
 import { readInstanceId, type InstanceId, type ServerName } from '@cruvero/core';
 import type { Telemetry } from '@cruvero/ports';
 import { defaultBounds, UpstreamLink } from '@cruvero/upstream';
@@ -32,7 +40,9 @@ function instanceIdOf(server: ServerName, endpoint: string): InstanceId {
 
 /** What the libraries say is for debugging, but the words of a command's stderr belong to whoever started it. */
 function levelOf(env: Env, options: AnnounceOptions): LogLevel {
-  const asked = (['debug', 'info', 'warn', 'error'] as const).find((level) => level === env['CRUVERO_LOG_LEVEL']);
+  const asked = (['debug', 'info', 'warn', 'error'] as const).find(
+    (level) => level === env['CRUVERO_LOG_LEVEL'],
+  );
   return asked ?? (options.target.kind === 'command' ? 'info' : 'error');
 }
 
@@ -43,7 +53,12 @@ function endpointFor(options: AnnounceOptions, localEndpoint: string): string {
   return target.kind === 'url' ? publicUrl : publicUrl.replace(/\/+$/, '') + new URL(localEndpoint).pathname;
 }
 
-async function announce(options: AnnounceOptions, env: Env, telemetry: Telemetry, signal: AbortSignal): Promise<void> {
+async function announce(
+  options: AnnounceOptions,
+  env: Env,
+  telemetry: Telemetry,
+  signal: AbortSignal,
+): Promise<void> {
   const { target, server } = options;
   const { log } = telemetry;
   await using stack = new AsyncDisposableStack();
@@ -56,7 +71,14 @@ async function announce(options: AnnounceOptions, env: Env, telemetry: Telemetry
   const endpoint = endpointFor(options, localEndpoint);
   const instanceId = options.instanceId ?? instanceIdOf(server, endpoint);
   const bus = stack.use(
-    await connectNats({ url: options.natsUrl.reveal(), name: `${service} ${server}`, clock, random, log, drainMsMax: 1_000 }),
+    await connectNats({
+      url: options.natsUrl.reveal(),
+      name: `${service} ${server}`,
+      clock,
+      random,
+      log,
+      drainMsMax: 1_000,
+    }),
   );
   const http = stack.use(streamableUpstream());
   const sse = stack.use(sseUpstream({ http: streamableUpstream(), clock }));

@@ -1,9 +1,24 @@
 /** What the command line asks for, checked; every problem is told at once. */
 
 import { readNatsUrl } from '@cruvero/adapter-nats';
-import { isRefusal, parseDurationMs, parseHostPort, Secret, type Env, type HostPort, type Refusal } from '@cruvero/chassis';
+import {
+  isRefusal,
+  parseDurationMs,
+  parseHostPort,
+  Secret,
+  type Env,
+  type HostPort,
+  type Refusal,
+} from '@cruvero/chassis';
 import { defaultSubjectPrefix } from '@cruvero/contracts';
-import { readInstanceId, readServerName, readTenantId, type InstanceId, type ServerName, type TenantId } from '@cruvero/core';
+import {
+  readInstanceId,
+  readServerName,
+  readTenantId,
+  type InstanceId,
+  type ServerName,
+  type TenantId,
+} from '@cruvero/core';
 
 /** Flags as they were written, before anything is checked. */
 export interface Flags {
@@ -25,7 +40,12 @@ export interface Flags {
 
 export type Target =
   | { readonly kind: 'url'; readonly transport: 'http' | 'sse'; readonly endpoint: string }
-  | { readonly kind: 'command'; readonly command: string; readonly args: readonly string[]; readonly bind: HostPort };
+  | {
+      readonly kind: 'command';
+      readonly command: string;
+      readonly args: readonly string[];
+      readonly bind: HostPort;
+    };
 
 export interface AnnounceOptions {
   readonly server: ServerName;
@@ -48,7 +68,11 @@ const transports = ['stdio', 'http', 'sse'] as const;
 const heartbeatRange = { min: 100, max: 86_400_000 };
 
 /** The options, or one sentence for each problem. `command` is what followed `--`. */
-export function readOptions(flags: Flags, command: readonly string[], env: Env): AnnounceOptions | readonly string[] {
+export function readOptions(
+  flags: Flags,
+  command: readonly string[],
+  env: Env,
+): AnnounceOptions | readonly string[] {
   const check = new Check();
   const server = check.server(flags.server);
   const target = readTarget(flags, command, check);
@@ -56,9 +80,19 @@ export function readOptions(flags: Flags, command: readonly string[], env: Env):
     natsUrl: check.natsUrl(flags.natsUrl ?? set(env['CRUVERO_NATS_URL']) ?? 'nats://localhost:4222'),
     prefix: check.prefix(flags.prefix ?? set(env['CRUVERO_EVENTS_SUBJECT_PREFIX']) ?? defaultSubjectPrefix),
     heartbeatMs: check.heartbeat(flags.heartbeat ?? set(env['CRUVERO_MCP_HEARTBEAT_INTERVAL']) ?? '30s'),
-    instanceId: check.optional('--instance-id', flags.instanceId, readInstanceId, 'must be 1 to 128 of A-Z a-z 0-9 . _ : -'),
+    instanceId: check.optional(
+      '--instance-id',
+      flags.instanceId,
+      readInstanceId,
+      'must be 1 to 128 of A-Z a-z 0-9 . _ : -',
+    ),
     tenantId: check.optional('--tenant', flags.tenant, readTenantId, 'must be 1 to 63 of A-Z a-z 0-9 _ -'),
-    versionLabel: check.optional('--version-label', flags.versionLabel, shortText, 'must have 1 to 128 characters'),
+    versionLabel: check.optional(
+      '--version-label',
+      flags.versionLabel,
+      shortText,
+      'must have 1 to 128 characters',
+    ),
     tags: check.tags(flags.tag ?? []),
     weight: check.optional('--weight', flags.weight, readWeight, 'must be a whole number from 1 to 1000'),
     publicUrl: flags.publicUrl === undefined ? undefined : check.url('--public-url', flags.publicUrl),
@@ -82,31 +116,50 @@ function readTarget(flags: Flags, [command, ...args]: readonly string[], check: 
   const transport = flags.transport ?? (command !== undefined && endpoint === undefined ? 'stdio' : 'http');
   if (transport === 'stdio') return readCommand(flags, command, args, check);
   if (transport !== 'http' && transport !== 'sse') {
-    return check.refuse('--transport', `must be one of ${transports.join(', ')}; it is ${JSON.stringify(transport)}`);
+    return check.refuse(
+      '--transport',
+      `must be one of ${transports.join(', ')}; it is ${JSON.stringify(transport)}`,
+    );
   }
   if (command !== undefined) {
-    return check.refuse(`--transport ${transport}`, 'announces a server that runs already; leave out -- and the command behind it');
+    return check.refuse(
+      `--transport ${transport}`,
+      'announces a server that runs already; leave out -- and the command behind it',
+    );
   }
   if (flags.bind !== undefined) check.refuse('--bind', 'is for --transport stdio only');
   if (endpoint === undefined || endpoint === '') {
-    if (flags.transport !== undefined) return check.refuse('--endpoint', `is required for --transport ${transport}`);
+    if (flags.transport !== undefined)
+      return check.refuse('--endpoint', `is required for --transport ${transport}`);
     return check.refuse('--endpoint', 'is required, or a command to run after --');
   }
   return { kind: 'url', transport, endpoint: check.url('--endpoint', endpoint) };
 }
 
-function readCommand(flags: Flags, command: string | undefined, args: readonly string[], check: Check): Target | undefined {
-  if (flags.endpoint !== undefined) check.refuse('--endpoint', 'is for --transport http and sse; stdio runs the command after --');
-  if (flags.once === true) check.refuse('--once', 'is not for --transport stdio: the command would end with this program');
+function readCommand(
+  flags: Flags,
+  command: string | undefined,
+  args: readonly string[],
+  check: Check,
+): Target | undefined {
+  if (flags.endpoint !== undefined)
+    check.refuse('--endpoint', 'is for --transport http and sse; stdio runs the command after --');
+  if (flags.once === true)
+    check.refuse('--once', 'is not for --transport stdio: the command would end with this program');
   const bind = check.hostPort('--bind', flags.bind ?? '127.0.0.1:0');
-  if (command === undefined || command === '') return check.refuse('A command', 'must follow -- for --transport stdio');
+  if (command === undefined || command === '')
+    return check.refuse('A command', 'must follow -- for --transport stdio');
   if (/^(|0\.0\.0\.0|::)$/.test(bind.host) && flags.publicUrl === undefined) {
-    check.refuse('--public-url', 'is required when --bind is every interface, since others need an address to call');
+    check.refuse(
+      '--public-url',
+      'is required when --bind is every interface, since others need an address to call',
+    );
   }
   return { kind: 'command', command, args, bind };
 }
 
-const shortText = (text: string): string | undefined => (text.length >= 1 && text.length <= 128 ? text : undefined);
+const shortText = (text: string): string | undefined =>
+  text.length >= 1 && text.length <= 128 ? text : undefined;
 
 function readWeight(text: string): number | undefined {
   const weight = Number(text);
@@ -122,7 +175,12 @@ class Check {
     return undefined;
   }
 
-  optional<T>(flag: string, text: string | undefined, read: (text: string) => T | undefined, wrong: string): T | undefined {
+  optional<T>(
+    flag: string,
+    text: string | undefined,
+    read: (text: string) => T | undefined,
+    wrong: string,
+  ): T | undefined {
     const value = text === undefined ? undefined : read(text);
     if (text !== undefined && value === undefined) this.refuse(flag, wrong);
     return value;
@@ -135,7 +193,8 @@ class Check {
   }
 
   server(text: string | undefined): ServerName | undefined {
-    if (text === undefined || text === '') return this.refuse('--server', 'is required: the name under which tools appear');
+    if (text === undefined || text === '')
+      return this.refuse('--server', 'is required: the name under which tools appear');
     const wrong = 'must be 1 to 63 of a-z 0-9 _ -, beginning with a letter or digit (no dots)';
     return readServerName(text) ?? this.refuse('--server', wrong);
   }
@@ -178,7 +237,10 @@ class Check {
     if (!url || !/^https?:$/.test(url.protocol) || text.length > 2_048) {
       this.refuse(flag, 'must be a URL such as http://localhost:8089/mcp');
     } else if (url.username !== '' || url.password !== '') {
-      this.refuse(flag, 'must not hold a user name or password: announcements are read by everybody on the bus');
+      this.refuse(
+        flag,
+        'must not hold a user name or password: announcements are read by everybody on the bus',
+      );
     }
     return text;
   }

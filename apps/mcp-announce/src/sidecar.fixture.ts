@@ -5,7 +5,12 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { connectNats } from '@cruvero/adapter-nats';
 import { systemClock, systemRandom } from '@cruvero/chassis';
-import { lifecycleSubjects, type AnnounceEvent, type DeregisterEvent, type HeartbeatEvent } from '@cruvero/contracts';
+import {
+  lifecycleSubjects,
+  type AnnounceEvent,
+  type DeregisterEvent,
+  type HeartbeatEvent,
+} from '@cruvero/contracts';
 import { MemoryTelemetry } from '@cruvero/testkit';
 
 const program = fileURLToPath(new URL('./main.ts', import.meta.url));
@@ -74,7 +79,17 @@ export async function listen(url: string, prefix = 'cruvero') {
   const subjects = lifecycleSubjects(prefix);
   bus.subscribe(subjects.announce, ({ body }) => void announced.push(body as unknown as AnnounceEvent));
   bus.subscribe(subjects.heartbeat, ({ body }) => void beats.push(body as unknown as HeartbeatEvent));
-  bus.subscribe(subjects.deregister, ({ body }) => void deregistered.push(body as unknown as DeregisterEvent));
+  bus.subscribe(
+    subjects.deregister,
+    ({ body }) => void deregistered.push(body as unknown as DeregisterEvent),
+  );
   await bus.flush();
-  return { bus, subjects, announced, beats, deregistered, [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose]() };
+  return {
+    bus,
+    subjects,
+    announced,
+    beats,
+    deregistered,
+    [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose](),
+  };
 }

@@ -27,12 +27,16 @@ before(async () => {
 after(() => nats.stop());
 
 const exampleHttp = '--server weather --transport http --endpoint http://localhost:8089/mcp --heartbeat 30s';
-const exampleStdio = '--server local-tools --transport stdio --heartbeat 15s -- ./bin/local-mcp-server --mode prod';
+const exampleStdio =
+  '--server local-tools --transport stdio --heartbeat 15s -- ./bin/local-mcp-server --mode prod';
 
 /** On the port of the documented example; another one, and its words changed, where that port is taken. */
 async function serveExample(): Promise<{ server: FixtureServer; words: string[] }> {
   try {
-    return { server: await startLegacyServer({ port: 8_089, toolsPerPage: 3 }), words: exampleHttp.split(' ') };
+    return {
+      server: await startLegacyServer({ port: 8_089, toolsPerPage: 3 }),
+      words: exampleHttp.split(' '),
+    };
   } catch {
     const server = await startLegacyServer({ toolsPerPage: 3 });
     return { server, words: exampleHttp.replace('8089', String(server.port)).split(' ') };
@@ -47,7 +51,10 @@ describe('mcp-announce', () => {
     await using sidecar = startSidecar(words, env);
     const event = announceSchema.parse(await until('the announcement', () => world.announced[0]));
     const { payload } = event;
-    assert.deepEqual(payload.tools.map((tool) => tool.name), server.catalogue.toolNames);
+    assert.deepEqual(
+      payload.tools.map((tool) => tool.name),
+      server.catalogue.toolNames,
+    );
     assert.deepEqual(
       [payload.server, payload.transport, payload.endpoint, payload.heartbeat_interval_ms],
       ['weather', 'http', words[5], 30_000],
@@ -70,7 +77,10 @@ describe('mcp-announce', () => {
       const { command, args } = stdioLegacy();
       const script = join(folder, 'bin', 'local-mcp-server');
       await mkdir(join(folder, 'bin'));
-      await writeFile(script, `#!/bin/sh\necho "$$ $@ $API_KEY nats:$CRUVERO_NATS_URL" > seen\nexec "${command}" "${args.join('" "')}" "$@"\n`);
+      await writeFile(
+        script,
+        `#!/bin/sh\necho "$$ $@ $API_KEY nats:$CRUVERO_NATS_URL" > seen\nexec "${command}" "${args.join('" "')}" "$@"\n`,
+      );
       await chmod(script, 0o755);
       await using world = await listen(nats.url);
       await using sidecar = startSidecar(exampleStdio.split(' '), { ...env, API_KEY: 'k-1' }, folder);
@@ -82,7 +92,11 @@ describe('mcp-announce', () => {
       assert.notEqual((await fetch(payload.endpoint ?? '', ping)).status, 404);
       const seen = (await (await import('node:fs/promises')).readFile(join(folder, 'seen'), 'utf8')).trim();
       const [pid, ...rest] = seen.split(' ');
-      assert.deepEqual(rest, ['--mode', 'prod', 'k-1', 'nats:'], 'its own environment, without that of the platform');
+      assert.deepEqual(
+        rest,
+        ['--mode', 'prod', 'k-1', 'nats:'],
+        'its own environment, without that of the platform',
+      );
       sidecar.signal('SIGINT');
       assert.equal(await sidecar.ended(), 0);
       await until('the deregistration', () => world.deregistered[0]);
@@ -101,8 +115,14 @@ describe('mcp-announce', () => {
     let server = await startModernServer({ port, toolsPerPage: 4 });
     const first = await until('the announcement', () => world.announced[0]);
     assert.deepEqual([first.tenant_id, first.payload.tags, first.payload.weight], ['blue', ['gpu'], 5]);
-    const beats = await until('three heartbeats', () => world.beats.length >= 3 && world.beats.map((b) => heartbeatSchema.parse(b)));
-    assert.deepEqual(beats.slice(0, 3).map((beat) => beat.payload.seq), [1, 2, 3]);
+    const beats = await until(
+      'three heartbeats',
+      () => world.beats.length >= 3 && world.beats.map((b) => heartbeatSchema.parse(b)),
+    );
+    assert.deepEqual(
+      beats.slice(0, 3).map((beat) => beat.payload.seq),
+      [1, 2, 3],
+    );
     assert.equal(beats[0]?.payload.capabilities_hash, first.payload.capabilities_hash);
 
     server.catalogue.addTool(namedTool('brand-new'));
@@ -122,7 +142,11 @@ describe('mcp-announce', () => {
     assert.equal(third.payload.instance_id, first.payload.instance_id);
     assert.ok(!third.payload.tools.some((tool) => tool.name === 'brand-new'));
     await sidecar.says(/answers again\./);
-    assert.match(sidecar.stdout(), /^announced late \S+ \d+ tools\n$/, 'one line, however often it is announced');
+    assert.match(
+      sidecar.stdout(),
+      /^announced late \S+ \d+ tools\n$/,
+      'one line, however often it is announced',
+    );
     await server.close();
   });
 
@@ -133,7 +157,13 @@ describe('mcp-announce', () => {
     const words = `--server steady --endpoint ${server.url} --heartbeat 300ms --nats-url ${bus.url} --instance-id steady-1`;
     await using sidecar = startSidecar(words.split(' '), {});
     await until('the announcement', () => world.announced[0]);
-    const verdict = { old_status: 'stale', new_status: 'expired', health: 'expired', reason: 'No heartbeat.', age_ms: 1 };
+    const verdict = {
+      old_status: 'stale',
+      new_status: 'expired',
+      health: 'expired',
+      reason: 'No heartbeat.',
+      age_ms: 1,
+    };
     await world.bus.publish(world.subjects.verdict, {
       event_type: 'mcp.verdict',
       event_id: 'v1',
@@ -170,7 +200,13 @@ describe('mcp-announce', () => {
     assert.doesNotMatch(sidecar.stderr(), /hunter2/);
     await using world = await listen(bus.url);
     const stored: unknown[] = [];
-    const options = { stream: streams('cruvero').mcp.name, durable: 'test', subject: world.subjects.announce, ackWaitMs: 5_000, deliveriesMax: 1 };
+    const options = {
+      stream: streams('cruvero').mcp.name,
+      durable: 'test',
+      subject: world.subjects.announce,
+      ackWaitMs: 5_000,
+      deliveriesMax: 1,
+    };
     await world.bus.consume(options, async ({ body }) => void stored.push(body));
     const event = announceSchema.parse(await until('the stored announcement', () => stored[0]));
     assert.equal(event.payload.transport, 'sse');
@@ -180,7 +216,10 @@ describe('mcp-announce', () => {
   });
 
   it('ends with 1 and a sentence when its command cannot run', async () => {
-    await using sidecar = startSidecar(['--server', 'x', '--', './no-such-command', '--token', 'hunter2'], env);
+    await using sidecar = startSidecar(
+      ['--server', 'x', '--', './no-such-command', '--token', 'hunter2'],
+      env,
+    );
     assert.equal(await sidecar.ended(), 1);
     assert.match(sidecar.stderr(), /The command "\.\/no-such-command" does not stay up: /);
     assert.doesNotMatch(sidecar.stderr(), /hunter2/);
@@ -190,6 +229,9 @@ describe('mcp-announce', () => {
   it('ends with 64 and sentences for a wrong command line', async () => {
     await using sidecar = startSidecar(['--server', 'A B', '--transport', 'http'], env);
     assert.equal(await sidecar.ended(), 64);
-    assert.match(sidecar.stderr(), /^--server must be .*\n--endpoint is required for --transport http\.\nSee mcp-announce --help\.\n$/);
+    assert.match(
+      sidecar.stderr(),
+      /^--server must be .*\n--endpoint is required for --transport http\.\nSee mcp-announce --help\.\n$/,
+    );
   });
 });

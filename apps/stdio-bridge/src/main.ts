@@ -1,36 +1,24 @@
 /** The stdio bridge as a process of its own: the commands of cruvero.json as HTTP servers, announced over NATS. */
 
-import { hostname } from 'node:os';
 import { joinSources, serversFile, serversFromEnv } from '@cruvero/adapter-config-file';
 import { httpListener } from '@cruvero/adapter-http';
-import { connectNats, readNatsUrl } from '@cruvero/adapter-nats';
+import { connectNats } from '@cruvero/adapter-nats';
 import { openTelemetry } from '@cruvero/adapter-otel';
 import { childProcesses } from '@cruvero/adapter-stdio';
 import {
   createLog,
   Health,
-  natsUrlSetting,
   orRefuse,
   readConfig,
   runMain,
   statusEndpoint,
   systemClock,
   systemRandom,
-  telemetryConfig,
   untilAborted,
-  type Reader,
 } from '@cruvero/chassis';
-import { startStdioBridge, stdioBridgeSettings } from '@cruvero/service-stdio-bridge';
+import { startStdioBridge } from '@cruvero/service-stdio-bridge';
+import { service, settings, version } from './settings.ts';
 import { withStatus } from './with-status.ts';
-
-const service = 'cruvero-stdio-bridge';
-const version = '0.1.0';
-
-const settings = (read: Reader) => ({
-  ...stdioBridgeSettings(hostname())(read),
-  telemetry: telemetryConfig(service)(read),
-  natsUrl: natsUrlSetting(read, readNatsUrl),
-});
 
 await runMain(async (env, signal) => {
   const config = orRefuse(readConfig(env, settings));

@@ -6,7 +6,10 @@ import { isJsonObject, type Json } from '@cruvero/core';
 import fc from 'fast-check';
 import { capabilitiesHash } from './capabilities-hash.ts';
 
-const forecast = { name: 'forecast', inputSchema: { type: 'object', properties: { city: { type: 'string' } } } };
+const forecast = {
+  name: 'forecast',
+  inputSchema: { type: 'object', properties: { city: { type: 'string' } } },
+};
 const alerts = { name: 'alerts', inputSchema: { type: 'object' } };
 
 /** The same value with the members of every object the other way round. */
@@ -22,13 +25,19 @@ function turned(value: Json): Json {
 
 describe('the capabilities hash', () => {
   it('is sixty-four hex digits, known in advance for nothing at all', () => {
-    assert.equal(capabilitiesHash([], {}), '59b1f2266f0378417c283f7fc7969539a08e1a7f39adb6f0d855e32a9ace5d36');
+    assert.equal(
+      capabilitiesHash([], {}),
+      '59b1f2266f0378417c283f7fc7969539a08e1a7f39adb6f0d855e32a9ace5d36',
+    );
   });
 
   it('does not depend on the order of tools or of members', () => {
     const capabilities = { tools: { listChanged: true }, prompts: {} };
     const one = capabilitiesHash([forecast, alerts], capabilities);
-    const other = capabilitiesHash([alerts, turned(forecast) as typeof forecast], turned(capabilities) as typeof capabilities);
+    const other = capabilitiesHash(
+      [alerts, turned(forecast) as typeof forecast],
+      turned(capabilities) as typeof capabilities,
+    );
     assert.equal(one, other);
   });
 
@@ -49,7 +58,10 @@ describe('the capabilities hash', () => {
   });
 
   it('sees two writings of any JSON value as one', () => {
-    const values = fc.dictionary(fc.string(), fc.jsonValue().map((value) => value as Json));
+    const values = fc.dictionary(
+      fc.string(),
+      fc.jsonValue().map((value) => value as Json),
+    );
     fc.assert(
       fc.property(values, (value) => {
         const again = turned(value);

@@ -21,3 +21,13 @@ export function coreFault(fault: UpstreamFault, server: ServerName, timeoutMs: n
       return { fault: 'cancelled' };
   }
 }
+
+/** What the work gives, or `cancelled` as soon as the caller is gone; the work goes on for others who wait for it. */
+export function orCancelled<T>(work: Promise<T>, signal: AbortSignal): Promise<T | Fault> {
+  if (signal.aborted) return Promise.resolve({ fault: 'cancelled' });
+  const { promise, resolve, reject } = Promise.withResolvers<T | Fault>();
+  const onAbort = (): void => resolve({ fault: 'cancelled' });
+  signal.addEventListener('abort', onAbort);
+  work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  return promise;
+}

@@ -24,7 +24,8 @@ import {
   type ServerFace,
   type UpstreamDialect,
 } from '@cruvero/core';
-import { post, type Answered } from './exchange.ts';
+import { post, type Answered, type Sending } from './exchange.ts';
+import { orCancelled } from './faults.ts';
 import type { LinkBounds, LinkPorts, Peer } from './peer.ts';
 import { sessionHeaders, Sessions, type Session } from './sessions.ts';
 
@@ -47,6 +48,8 @@ export interface Ask {
   readonly onNotification?: ((text: string) => void) | undefined;
   /** Overrides the link's own bound. */
   readonly timeoutMs?: number | undefined;
+  /** Bound of the whole answer; absent: only silence is bounded, and the caller's own deadline. */
+  readonly wholeMs?: number | undefined;
 }
 
 export interface Answer {
@@ -63,7 +66,7 @@ export class UpstreamLink {
   readonly #bounds: LinkBounds;
   readonly #ports: LinkPorts;
   readonly #sessions: Sessions;
-  #face: { readonly asked: Promise<ServerFace | Fault>; readonly atMs: number } | undefined;
+  #face: Found | undefined;
   #era: Era | undefined;
   #nextId = 1;
 
@@ -82,23 +85,29 @@ export class UpstreamLink {
   async face(): Promise<ServerFace | Fault> {
     const nowMs = this.#ports.clock.nowMs();
     if (!this.#face || nowMs - this.#face.atMs > this.#bounds.faceAgeMs) {
-      this.#face = { asked: this.#findFace(), atMs: nowMs };
+      this.#face = { asked: this.#findFace(), atMs: nowMs, face: undefined };
     }
     const held = this.#face;
     const face = await held.asked;
-    if (isFault(face) && this.#face === held) this.#face = undefined;
+    if (!isFault(face)) held.face = face;
+    else if (this.#face === held) this.#forgetFace();
     return face;
+  }
+
+  /** Asks for the era and the face anew at the next need; sessions of callers stay. */
+  async reask(): Promise<void> {
+    this.#forgetFace();
+    await this.#sessions.end(linkSessionKey);
   }
 
   /** Forgets the era and the sessions, after the server was replaced. */
   async reset(): Promise<void> {
-    this.#face = undefined;
-    this.#era = undefined;
-    await this.#sessions.close();
+    this.#forgetFace();
+    await this.#sessions.endAll();
   }
 
   async request(ask: Ask): Promise<Answer | Fault> {
-    const face = await this.face();
+    const face = this.#freshFace() ?? (await orCancelled(this.face(), ask.abort.signal));
     if (isFault(face)) return face;
     return face.era === 'modern' ? this.#askModern(ask, face) : this.#askLegacy(ask);
   }
@@ -106,6 +115,7 @@ export class UpstreamLink {
   /** Every item of a list, through all pages. */
   async listAll(kind: ListKind, sessionKey: string, abort: AbortController): Promise<readonly ListedItem[] | Fault> {
     const items: ListedItem[] = [];
+    let chars = 0;
     let cursor: string | undefined;
     for (let page = 0; page < this.#bounds.pagesMax; page += 1) {
       const answer = await this.request({
@@ -117,12 +127,15 @@ export class UpstreamLink {
         sessionKey,
         capabilities: {},
         abort,
+        wholeMs: this.#bounds.timeoutMs,
       });
       if (isFault(answer)) return answer;
       if (answer.reply.kind === 'error') return this.#broken(`it refused ${listShapes[kind].method}: ${answer.reply.text.slice(0, 200)}`);
       const read = readListPage(kind, answer.reply.text);
       if (!read) return this.#broken(`its answer to ${listShapes[kind].method} has no ${kind}`);
-      items.push(...read.items);
+      chars += answer.reply.text.length;
+      if (chars > this.#bounds.answerBytesMax) return this.#tooLarge();
+      for (const item of read.items) items.push(item);
       if (read.nextCursor === undefined || read.nextCursor === cursor) return items;
       cursor = read.nextCursor;
     }
@@ -138,15 +151,19 @@ export class UpstreamLink {
       if (again === 'not_modern') return this.#broken('it does not answer server/discover any more');
       return isFault(again) ? again : { era: 'modern' };
     }
-    const answer = await this.#overSession(sessionKey, (session) => ({
+    const { signal } = new AbortController();
+    const answered = await this.#overSession(sessionKey, signal, (session) => ({
       body: requestText(probeIdText, 'ping', '{}'),
       headers: sessionHeaders(session),
       idText: probeIdText,
-      abort: new AbortController(),
+      signal,
+      wholeMs: this.#bounds.timeoutMs,
     }));
+    const answer = isFault(answered) ? answered : this.#answer(answered, 'legacy');
     return isFault(answer) ? answer : { era: 'legacy' };
   }
 
+  /** Ends the sessions; those in use when their last request is through. */
   async close(): Promise<void> {
     await this.#sessions.close();
   }
@@ -159,6 +176,22 @@ export class UpstreamLink {
     return { fault: 'upstream_broken', server: this.peer.server, detail };
   }
 
+  #tooLarge(): Fault {
+    return { fault: 'upstream_too_large', server: this.peer.server, bytesMax: this.#bounds.answerBytesMax };
+  }
+
+  /** Without a turn of the loop: the way of nearly every call. */
+  #freshFace(): ServerFace | undefined {
+    const found = this.#face;
+    return found && this.#ports.clock.nowMs() - found.atMs <= this.#bounds.faceAgeMs ? found.face : undefined;
+  }
+
+  /** What stands at the address may be another server now. */
+  #forgetFace(): void {
+    this.#face = undefined;
+    this.#era = undefined;
+  }
+
   /** Modern first; what is not positively modern is legacy, and an outage is no verdict. */
   async #findFace(): Promise<ServerFace | Fault> {
     if (this.peer.instance.transport !== 'sse' && this.#era !== 'legacy') {
@@ -168,10 +201,10 @@ export class UpstreamLink {
         return found;
       }
     }
-    const session = await this.#sessions.get(faceSessionKey);
-    if (isFault(session)) return session;
-    this.#era = 'legacy';
-    return session.face;
+    const { signal } = new AbortController();
+    const face = await this.#sessions.use(linkSessionKey, signal, (session) => Promise.resolve(session.face));
+    if (!isFault(face)) this.#era = 'legacy';
+    return face;
   }
 
   async #discover(): Promise<ServerFace | Fault | 'not_modern'> {
@@ -183,7 +216,8 @@ export class UpstreamLink {
         body: requestText(discoverIdText, 'server/discover', params),
         headers: upstreamHeaders('server/discover', params, dialect),
         idText: discoverIdText,
-        abort: new AbortController(),
+        signal: new AbortController().signal,
+        wholeMs: this.#bounds.timeoutMs,
       },
       this.#bounds,
       this.#ports,
@@ -213,14 +247,14 @@ export class UpstreamLink {
         body: requestText(idText, ask.method, params),
         headers: { ...upstreamHeaders(ask.method, params, dialect), ...traceHeaders(ask) },
         idText,
-        abort: ask.abort,
+        signal: ask.abort.signal,
         onNotification: ask.onNotification,
+        ...wholeOf(ask),
       },
       this.#boundsOf(ask),
       this.#ports,
     );
-    if (isFault(answered)) return answered;
-    return this.#answer(answered, 'modern');
+    return isFault(answered) ? answered : this.#answer(answered, 'modern');
   }
 
   #boundsOf(ask: Ask): LinkBounds {
@@ -232,6 +266,7 @@ export class UpstreamLink {
     let used: Session | undefined;
     const answered = await this.#overSession(
       ask.sessionKey,
+      ask.abort.signal,
       (session) => {
         used = session;
         const dialect: UpstreamDialect = {
@@ -245,8 +280,9 @@ export class UpstreamLink {
           body: requestText(idText, ask.method, params),
           headers: { ...sessionHeaders(session), ...traceHeaders(ask) },
           idText,
-          abort: ask.abort,
+          signal: ask.abort.signal,
           onNotification: ask.onNotification,
+          ...wholeOf(ask),
           onRequest: (requestId, method) => void this.#answerServer(session, requestId, method),
         };
       },
@@ -258,20 +294,30 @@ export class UpstreamLink {
   }
 
   /**
-   * Sends over the session of the key. A 404 says that the server does not know the session any more, so the request was not
-   * begun: it is sent once more over a new one.
+   * Sends over the session of the key. Where the server does not know the session any more the request was not begun: it is
+   * sent once more over a new one.
    */
   async #overSession(
     key: string,
-    sending: (session: Session) => Parameters<typeof post>[1],
+    signal: AbortSignal,
+    sending: (session: Session) => Sending,
     bounds = this.#bounds,
   ): Promise<Answered | Fault> {
     for (let attempt = 0; ; attempt += 1) {
-      const session = await this.#sessions.get(key);
-      if (isFault(session)) return session;
-      const answered = await post(this.peer, sending(session), bounds, this.#ports);
-      const gone = !isFault(answered) && answered.status === 404 && session.id !== undefined;
-      if (gone) this.#sessions.drop(key, session);
+      const sent = await this.#sessions.use(key, signal, async (session) => {
+        const answered = await post(this.peer, sending(session), bounds, this.#ports);
+        return { session, answered };
+      });
+      if (isFault(sent)) {
+        if (sent.fault === 'upstream_broken') this.#forgetFace();
+        return sent;
+      }
+      const { session, answered } = sent;
+      const gone = !isFault(answered) && isGone(session, answered);
+      if (gone) {
+        this.#sessions.drop(key, session);
+        void this.reask();
+      }
       if (!gone || attempt > 0) return answered;
     }
   }
@@ -291,8 +337,7 @@ export class UpstreamLink {
   /** To a legacy server a closed connection means nothing; it has to be told (MCP 2025-11-25, "Cancellation"). */
   async #sayCancelled(session: Session, idText: string): Promise<void> {
     const body = notificationText('notifications/cancelled', `{"requestId":${idText},"reason":"The caller gave up."}`);
-    const headers = sessionHeaders(session);
-    await post(this.peer, { body, headers, idText: undefined, abort: new AbortController() }, this.#bounds, this.#ports);
+    await this.#tell(session, body);
   }
 
   /** Nobody here can answer a server's question; it is told so at once, never left waiting. */
@@ -301,12 +346,35 @@ export class UpstreamLink {
       method === 'ping'
         ? `{"jsonrpc":"2.0","id":${idText},"result":{}}`
         : `{"jsonrpc":"2.0","id":${idText},"error":{"code":-32601,"message":"This client does not serve ${method.replace(/[^\w/]/g, '')}."}}`;
-    const headers = sessionHeaders(session);
-    await post(this.peer, { body, headers, idText: undefined, abort: new AbortController() }, this.#bounds, this.#ports);
+    await this.#tell(session, body);
+  }
+
+  async #tell(session: Session, body: string): Promise<void> {
+    const { signal } = new AbortController();
+    await post(this.peer, { body, headers: sessionHeaders(session), idText: undefined, signal }, this.#bounds, this.#ports);
   }
 }
 
-const faceSessionKey = 'face';
+/** Session of the link's own requests: the face is read from it, and it serves what is nobody's call, such as lists. */
+export const linkSessionKey = 'link';
+
+interface Found {
+  readonly asked: Promise<ServerFace | Fault>;
+  readonly atMs: number;
+  /** Undefined until it was asked. */
+  face: ServerFace | undefined;
+}
+
+const wholeOf = (ask: Ask): Pick<Sending, 'wholeMs'> => (ask.wholeMs === undefined ? {} : { wholeMs: ask.wholeMs });
+
+/**
+ * A server answers 404 for a session that it does not know (MCP 2025-11-25, "Session Management"); many, the official
+ * reference server among them, answer 400 with -32000 instead. Both come before the request is looked at.
+ */
+function isGone(session: Session, { status, reply }: Answered): boolean {
+  if (session.id === undefined) return false;
+  return status === 404 || (status === 400 && reply?.kind === 'error' && reply.code === -32000);
+}
 
 /** The trace goes along twice: proxies read headers, servers behind stdio read `_meta`. */
 function traceHeaders(ask: Ask): Record<string, string> {

@@ -11,6 +11,7 @@ import {
   type ServerFace,
 } from '@cruvero/core';
 import { post } from './exchange.ts';
+import { orCancelled } from './faults.ts';
 import type { LinkBounds, LinkPorts, Peer } from './peer.ts';
 
 export interface Session {
@@ -21,8 +22,13 @@ export interface Session {
 
 interface Held {
   readonly opening: Promise<Session | Fault>;
+  /** Undefined while it opens. */
   session: Session | undefined;
   usedAtMs: number;
+  /** Requests under way over it; it is not ended under them. */
+  running: number;
+  /** Nobody gets it any more; told to the server as soon as nothing runs over it. */
+  leaving: boolean;
 }
 
 export class Sessions {
@@ -30,6 +36,7 @@ export class Sessions {
   readonly #peer: Peer;
   readonly #bounds: LinkBounds;
   readonly #ports: LinkPorts;
+  #closed = false;
 
   constructor(peer: Peer, bounds: LinkBounds, ports: LinkPorts) {
     this.#peer = peer;
@@ -41,23 +48,22 @@ export class Sessions {
     return this.#held.size;
   }
 
-  /** The session of this key, opened on first use; callers that come meanwhile wait for the same one. */
-  async get(key: string): Promise<Session | Fault> {
-    const nowMs = this.#ports.clock.nowMs();
-    const held = this.#held.get(key);
-    if (held) {
-      held.usedAtMs = nowMs;
-      this.#held.delete(key);
-      this.#held.set(key, held);
-      return held.session ?? held.opening;
+  /**
+   * Runs `work` over the session of this key, opened on first use; callers that come meanwhile wait for the same one. The fault
+   * says why there is no session.
+   */
+  async use<T>(key: string, signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T | Fault> {
+    const held = this.#hold(key);
+    if (isFault(held)) return held;
+    held.running += 1;
+    try {
+      const session = held.session ?? (await orCancelled(held.opening, signal));
+      return isFault(session) ? session : await work(session);
+    } finally {
+      held.running -= 1;
+      held.usedAtMs = this.#ports.clock.nowMs();
+      this.#settle(key, held);
     }
-    this.#evict(nowMs);
-    const fresh: Held = { opening: this.#open(), session: undefined, usedAtMs: nowMs };
-    this.#held.set(key, fresh);
-    const session = await fresh.opening;
-    if (isFault(session)) this.#forget(key, fresh);
-    else fresh.session = session;
-    return session;
   }
 
   /** Drops a session that its server no longer knows, unless it was replaced meanwhile. */
@@ -70,38 +76,83 @@ export class Sessions {
   sweep(): void {
     const nowMs = this.#ports.clock.nowMs();
     for (const [key, held] of this.#held) {
-      if (nowMs - held.usedAtMs >= this.#bounds.sessionIdleMs) this.#end(key, held);
+      if (isIdle(held) && nowMs - held.usedAtMs >= this.#bounds.sessionIdleMs) void this.#end(key, held);
     }
   }
 
-  /** Ends all. */
-  async close(): Promise<void> {
+  /** Ends the session of this key, if there is one. */
+  async end(key: string): Promise<void> {
+    const held = this.#held.get(key);
+    if (held) await this.#end(key, held);
+  }
+
+  /** Ends all; those in use when their last request is through. */
+  async endAll(): Promise<void> {
     const ends = [...this.#held].map(([key, held]) => this.#end(key, held));
     await Promise.all(ends);
+  }
+
+  /** From now on a session lives no longer than the requests over it. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.endAll();
+  }
+
+  #hold(key: string): Held | Fault {
+    const nowMs = this.#ports.clock.nowMs();
+    const known = this.#held.get(key);
+    if (known) {
+      known.usedAtMs = nowMs;
+      this.#held.delete(key);
+      this.#held.set(key, known);
+      return known;
+    }
+    if (!this.#makeRoom()) {
+      const detail = `all ${this.#bounds.sessionsMax} sessions with it are in use`;
+      return { fault: 'upstream_unavailable', server: this.#peer.server, detail, neverLeft: true };
+    }
+    const opening = this.#open().then((opened) => {
+      if (isFault(opened)) this.#forget(key, held);
+      else held.session = opened;
+      this.#settle(key, held);
+      return opened;
+    });
+    const held: Held = { opening, session: undefined, usedAtMs: nowMs, running: 0, leaving: false };
+    this.#held.set(key, held);
+    return held;
+  }
+
+  /** Least recently used first: a Map keeps insertion order, and use re-inserts. */
+  #makeRoom(): boolean {
+    if (this.#held.size < this.#bounds.sessionsMax) return true;
+    this.sweep();
+    for (const [key, held] of this.#held) {
+      if (this.#held.size < this.#bounds.sessionsMax) return true;
+      if (isIdle(held)) void this.#end(key, held);
+    }
+    return this.#held.size < this.#bounds.sessionsMax;
+  }
+
+  #settle(key: string, held: Held): void {
+    if ((held.leaving || this.#closed) && isIdle(held)) void this.#end(key, held);
   }
 
   #forget(key: string, held: Held): void {
     if (this.#held.get(key) === held) this.#held.delete(key);
   }
 
-  /** Least recently used first: a Map keeps insertion order, and use re-inserts. */
-  #evict(nowMs: number): void {
-    this.sweep();
-    for (const [key, held] of this.#held) {
-      if (this.#held.size < this.#bounds.sessionsMax) return;
-      if (nowMs >= held.usedAtMs) void this.#end(key, held);
-    }
-  }
-
   async #end(key: string, held: Held): Promise<void> {
     this.#forget(key, held);
-    const id = held.session?.id;
+    held.leaving = true;
+    if (!isIdle(held)) return;
+    const { session } = held;
+    held.session = undefined;
     const upstream = this.#ports.upstreams[this.#peer.instance.transport];
-    if (id === undefined || !upstream) return;
+    if (session?.id === undefined || !upstream) return;
     await upstream.exchange({
       httpMethod: 'DELETE',
       endpoint: this.#peer.instance.endpoint,
-      headers: { 'mcp-session-id': id, 'mcp-protocol-version': held.session?.face.version ?? legacyLatest },
+      headers: sessionHeaders(session),
       signal: new AbortController().signal,
       timeoutMs: endTimeoutMs,
       bytesMax: 64 << 10,
@@ -116,7 +167,8 @@ export class Sessions {
         body: requestText('"initialize"', 'initialize', JSON.stringify(params)),
         headers: {},
         idText: '"initialize"',
-        abort: new AbortController(),
+        signal: new AbortController().signal,
+        wholeMs: this.#bounds.timeoutMs,
       },
       this.#bounds,
       this.#ports,
@@ -132,7 +184,12 @@ export class Sessions {
     return initialized ?? session;
   }
 
+  /** An outage behind a proxy says nothing about the server. */
   #refused(status: number, body: string | undefined): Fault {
+    if (body === undefined && (status === 429 || status >= 500)) {
+      const detail = `it answers HTTP ${status}`;
+      return { fault: 'upstream_unavailable', server: this.#peer.server, detail, neverLeft: true };
+    }
     const said = body === undefined ? '' : `: ${body.slice(0, 200)}`;
     return this.#broken(`it refused initialize with HTTP ${status}${said}`);
   }
@@ -148,7 +205,7 @@ export class Sessions {
         body: notificationText('notifications/initialized', '{}'),
         headers: sessionHeaders(session),
         idText: undefined,
-        abort: new AbortController(),
+        signal: new AbortController().signal,
       },
       this.#bounds,
       this.#ports,
@@ -158,6 +215,8 @@ export class Sessions {
 }
 
 const endTimeoutMs = 2_000;
+
+const isIdle = (held: Held): boolean => held.running === 0 && held.session !== undefined;
 
 export function sessionHeaders(session: Session): Record<string, string> {
   return {

@@ -12,6 +12,9 @@ import { EventBound } from './event-bound.ts';
 import { fault, faultOf } from './fault-of.ts';
 import { Utf8Pieces, utf8Text } from './utf8.ts';
 
+/** Node's timers take no more; a longer delay would fire at once. */
+const timerMsMax = 2 ** 31 - 1;
+
 type HeadersIn = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /**
@@ -42,7 +45,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Feed {
     this.#request = request;
     this.#release = release;
     this.answer = new Promise((resolve) => (this.#settle = resolve));
-    this.#timer = setTimeout(onTimeout, request.timeoutMs, this);
+    this.#timer = setTimeout(onTimeout, Math.min(request.timeoutMs, timerMsMax), this);
     request.signal.addEventListener('abort', this);
   }
 

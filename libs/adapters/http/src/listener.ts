@@ -44,12 +44,14 @@ async function listen(options: HttpListenerOptions, handler: HttpHandler): Promi
   // Node drops header lines over a count without a word; the bound in bytes above refuses instead.
   server.maxHeadersCount = 0;
   server.maxConnections = options.connectionsMax ?? 10_000;
+  // One function for all responses: this runs for every request.
+  function ended(this: ServerResponse): void {
+    running.delete(this);
+    if (!server.listening) server.closeIdleConnections();
+  }
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     running.add(response);
-    response.once('close', () => {
-      running.delete(response);
-      if (!server.listening) server.closeIdleConnections();
-    });
+    response.on('close', ended);
     if (!server.listening) response.shouldKeepAlive = false;
     handler(request, response);
   });

@@ -335,6 +335,15 @@ describe('sseUpstream sorts what comes on the stream', () => {
     assert.equal(answered(await talk.call(2)).status, 404);
   });
 
+  it('ends a session that the server has forgotten', async () => {
+    await using s = await stage();
+    const talk = await begin(s.upstream, s.peer.endpoint);
+    s.peer.forgetSessions();
+    assert.equal(answered(await talk.call(1)).status, 404);
+    await until(() => s.peer.openStreams() === 0);
+    assert.equal(answered(await talk.call(2)).status, 404);
+  });
+
   it('ends a session whose server sends something that is no message', async () => {
     await using s = await stage('silence');
     const talk = await begin(s.upstream, s.peer.endpoint);

@@ -100,10 +100,11 @@ class SseUpstream implements Upstream {
     if (!(session instanceof SseSession)) return session;
     const answer = await session.post(request, face);
     const open = this.#sessions.has(session.id);
-    if (isUpstreamFault(answer) || answer.status >= 300 || !open) {
+    if (isUpstreamFault(answer) || answer.status >= 300) {
       session.end('initialize failed');
       return answer;
     }
+    if (!open) return fault('broken', 'the event stream ended during initialize', false);
     return { ...answer, headers: { ...answer.headers, [sessionHeader]: session.id } };
   }
 

@@ -146,6 +146,7 @@ export class SseSession {
       if (this.#pending.get(idText) !== pending) return;
       if (isUpstreamFault(taken)) pending.fail(taken);
       else if (taken.status >= 300) pending.refuse(taken);
+      if (!isUpstreamFault(taken) && taken.status === 404) this.end('the server has forgotten the session');
     });
     return pending.answer;
   }

@@ -48,7 +48,10 @@ describe('a row of probes', () => {
 
 describe('whatever the row', () => {
   const rows = fc.array(fc.constantFrom('+', '-'), { maxLength: 60 }).map((row) => row.join(''));
-  const policies = fc.record({ failuresMax: fc.integer({ min: 1, max: 6 }), successesMin: fc.integer({ min: 1, max: 6 }) });
+  const policies = fc.record({
+    failuresMax: fc.integer({ min: 1, max: 6 }),
+    successesMin: fc.integer({ min: 1, max: 6 }),
+  });
 
   it('unhealthy comes only after enough failures in a row, healthy only after enough answers', () => {
     fc.assert(

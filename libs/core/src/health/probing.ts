@@ -36,7 +36,12 @@ export function stepProbe(state: ProbeState, outcome: ProbeOutcome, policy: Prob
   if (outcome) {
     const failures = state.failures + 1;
     const down = failures >= policy.failuresMax || state.health === 'unhealthy';
-    return { health: down ? 'unhealthy' : 'degraded', failures, successes: 0, detail: outcome.failed.slice(0, detailMax) };
+    return {
+      health: down ? 'unhealthy' : 'degraded',
+      failures,
+      successes: 0,
+      detail: outcome.failed.slice(0, detailMax),
+    };
   }
   const successes = state.successes + 1;
   const neverFailed = state.health === 'unknown' || state.health === 'healthy';

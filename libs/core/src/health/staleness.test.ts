@@ -28,7 +28,8 @@ describe('the bounds of silence', () => {
       [91, 'expired'],
       [1e12, 'expired'],
     ] as const;
-    for (const [silentMs, status] of table) assert.equal(statusAfter(silentMs, bounds), status, `${silentMs} ms`);
+    for (const [silentMs, status] of table)
+      assert.equal(statusAfter(silentMs, bounds), status, `${silentMs} ms`);
   });
 
   it('never let a longer silence mean more life', () => {

@@ -60,12 +60,22 @@ export function beginWatch(nowMs: number): InstanceWatch {
 }
 
 /** One piece of evidence further. */
-export function stepWatch(watch: InstanceWatch, evidence: Evidence, nowMs: number, policy: HealthPolicy): InstanceWatch {
+export function stepWatch(
+  watch: InstanceWatch,
+  evidence: Evidence,
+  nowMs: number,
+  policy: HealthPolicy,
+): InstanceWatch {
   switch (evidence.kind) {
     case 'listed':
       return withInterval(watch, evidence.intervalMs, nowMs);
     case 'announced':
-      return { ...withInterval(watch, evidence.intervalMs, nowMs), heardMs: nowMs, seenAlive: true, beat: 'ok' };
+      return {
+        ...withInterval(watch, evidence.intervalMs, nowMs),
+        heardMs: nowMs,
+        seenAlive: true,
+        beat: 'ok',
+      };
     case 'heartbeat': {
       const intervalMs = watch.intervalMs ?? policy.assumedIntervalMs;
       return { ...watch, intervalMs, heardMs: nowMs, seenAlive: true, beat: evidence.status };
@@ -80,7 +90,12 @@ export function stepWatch(watch: InstanceWatch, evidence: Evidence, nowMs: numbe
 }
 
 /** Who was active gets its full time anew; who was silent already is charged for the silence before only. */
-function heardAfterDeafness(watch: InstanceWatch, deafSinceMs: number, nowMs: number, policy: HealthPolicy): number {
+function heardAfterDeafness(
+  watch: InstanceWatch,
+  deafSinceMs: number,
+  nowMs: number,
+  policy: HealthPolicy,
+): number {
   const was = silenceOf(watch, deafSinceMs, policy).status;
   return was === 'active' ? nowMs : Math.min(nowMs, watch.heardMs + (nowMs - deafSinceMs));
 }
@@ -126,20 +141,28 @@ function present(watch: InstanceWatch): Pick<Verdict, 'health' | 'reason'> {
   const { probe, beat } = watch;
   const beats = watch.intervalMs === undefined || beat === undefined ? '' : ' though its heartbeats arrive';
   if (probe.health === 'unhealthy') {
-    return { health: 'unhealthy', reason: `${probe.failures} probes in a row failed${beats}: ${probe.detail ?? ''}` };
+    return {
+      health: 'unhealthy',
+      reason: `${probe.failures} probes in a row failed${beats}: ${probe.detail ?? ''}`,
+    };
   }
   if (probe.health === 'degraded') return { health: 'degraded', reason: between(probe, beats) };
-  if (beat === 'degraded' || beat === 'draining') return { health: 'degraded', reason: `It calls itself ${beat}.` };
+  if (beat === 'degraded' || beat === 'draining')
+    return { health: 'degraded', reason: `It calls itself ${beat}.` };
   if (probe.health === 'healthy') return { health: 'healthy', reason: 'It answers its probes.' };
   if (beat === 'ok') {
-    return { health: 'healthy', reason: watch.intervalMs === undefined ? 'It announced itself.' : 'Its heartbeats arrive.' };
+    return {
+      health: 'healthy',
+      reason: watch.intervalMs === undefined ? 'It announced itself.' : 'Its heartbeats arrive.',
+    };
   }
   return { health: 'unknown', reason: 'No sign of life yet.' };
 }
 
 function between(probe: ProbeState, beats: string): string {
   const last = probe.detail ?? '';
-  if (probe.failures === 0) return `It answers again (${counted(probe.successes, 'probe')} so far); before: ${last}`;
+  if (probe.failures === 0)
+    return `It answers again (${counted(probe.successes, 'probe')} so far); before: ${last}`;
   return `${counted(probe.failures, 'probe')} failed${beats}: ${last}`;
 }
 
@@ -152,6 +175,9 @@ function seconds(ms: number): string {
 }
 
 /** Whether two verdicts say the same to whoever acts on them; the reason and the age may differ. */
-export function sameVerdict(a: Pick<Verdict, 'status' | 'health'>, b: Pick<Verdict, 'status' | 'health'>): boolean {
+export function sameVerdict(
+  a: Pick<Verdict, 'status' | 'health'>,
+  b: Pick<Verdict, 'status' | 'health'>,
+): boolean {
   return a.status === b.status && a.health === b.health;
 }

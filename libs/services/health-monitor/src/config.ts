@@ -1,8 +1,13 @@
 /** What the health monitor is told at start; names as in requirements §4. */
 
-import type { Reader } from '@cruvero/chassis';
-import { defaultSubjectPrefix } from '@cruvero/contracts';
-import { defaultProbePolicy, defaultTenant, readGatewayId, readTenantId, type GatewayId, type HealthPolicy, type TenantId } from '@cruvero/core';
+import { subjectPrefixSetting, tenantSetting, type Reader } from '@cruvero/chassis';
+import {
+  defaultProbePolicy,
+  readGatewayId,
+  type GatewayId,
+  type HealthPolicy,
+  type TenantId,
+} from '@cruvero/core';
 
 export interface HealthMonitorConfig {
   /** It asks for configuration the way a gateway does, so it has an id among them. */
@@ -28,9 +33,9 @@ const dayMs = 86_400_000;
 export function healthMonitorConfig(read: Reader): HealthMonitorConfig {
   return {
     monitorId: readId(read),
-    tenantId: readTenant(read),
+    tenantId: tenantSetting(read),
     version: '0.1.0',
-    subjectPrefix: readSubjectPrefix(read),
+    subjectPrefix: subjectPrefixSetting(read),
     policy: {
       probes: defaultProbePolicy,
       assumedIntervalMs: read.durationMs('CRUVERO_MCP_HEARTBEAT_INTERVAL', {
@@ -67,27 +72,12 @@ export function healthMonitorConfig(read: Reader): HealthMonitorConfig {
 
 function readId(read: Reader): GatewayId {
   const name = 'CRUVERO_HEALTH_MONITOR_ID';
-  const told = { orElse: defaultMonitorId, help: 'Name of this monitor among the gateways that ask the registry.' };
+  const told = {
+    orElse: defaultMonitorId,
+    help: 'Name of this monitor among the gateways that ask the registry.',
+  };
   const id = readGatewayId(read.text(name, told));
   if (id) return id;
   read.refuse(name, 'must be 1 to 63 letters, digits, - or _');
   return defaultMonitorId as GatewayId;
-}
-
-function readTenant(read: Reader): TenantId {
-  const name = 'CRUVERO_MCPGW_TENANT_ID';
-  const tenant = readTenantId(read.text(name, { orElse: defaultTenant, help: 'Tenant of servers and callers that name none.' }));
-  if (tenant) return tenant;
-  read.refuse(name, 'must be 1 to 63 letters, digits, - or _');
-  return defaultTenant;
-}
-
-function readSubjectPrefix(read: Reader): string {
-  const name = 'CRUVERO_EVENTS_SUBJECT_PREFIX';
-  const told = { orElse: defaultSubjectPrefix, help: 'First part of every NATS subject of server life, as in cruvero.mcp.announce.' };
-  const prefix = read.text(name, told);
-  if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(prefix)) {
-    read.refuse(name, 'must be words of letters, digits, - or _, with dots between them');
-  }
-  return prefix;
 }

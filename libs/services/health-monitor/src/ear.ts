@@ -15,7 +15,15 @@ import {
   serversSchema,
 } from '@cruvero/contracts';
 import { readInstanceId, readServerName, readTenantId, type Json } from '@cruvero/core';
-import { isBusFault, type Bus, type BusMessage, type Clock, type Log, type Random, type Timer } from '@cruvero/ports';
+import {
+  isBusFault,
+  type Bus,
+  type BusMessage,
+  type Clock,
+  type Log,
+  type Random,
+  type Timer,
+} from '@cruvero/ports';
 import type { HealthMonitorConfig } from './config.ts';
 import type { Fleet } from './fleet.ts';
 
@@ -58,7 +66,9 @@ export class Ear {
 
   open(): void {
     const subjects = lifecycleSubjects(this.#config.subjectPrefix);
-    this.#listen(gatewaySubjects.config(this.#config.monitorId, 'servers'), (message) => this.#takeListing(message));
+    this.#listen(gatewaySubjects.config(this.#config.monitorId, 'servers'), (message) =>
+      this.#takeListing(message),
+    );
     this.#listen(subjects.announce, (message) => this.#takeAnnounce(message));
     this.#listen(subjects.heartbeat, (message) => this.#takeHeartbeat(message));
     this.#listen(subjects.deregister, (message) => this.#takeDeregister(message));
@@ -70,9 +80,15 @@ export class Ear {
   ask(whole: boolean): void {
     this.#askedMs = this.#parts.clock.monotonicMs();
     const { monitorId, tenantId } = this.#config;
-    const has = configScopes.filter((scope) => this.#version !== undefined && !(whole && scope === 'servers'));
+    const has = configScopes.filter(
+      (scope) => this.#version !== undefined && !(whole && scope === 'servers'),
+    );
     const versions = Object.fromEntries(has.map((scope) => [`config.${scope}`, this.#version]));
-    const request = configRequestSchema.parse({ gateway_id: monitorId, tenant_id: tenantId, last_known_versions: versions });
+    const request = configRequestSchema.parse({
+      gateway_id: monitorId,
+      tenant_id: tenantId,
+      last_known_versions: versions,
+    });
     void this.#parts.bus.publish(gatewaySubjects.configRequest(monitorId), request as Json);
   }
 
@@ -138,7 +154,11 @@ export class Ear {
     const server = readServerName(event.payload.server);
     const { instance_id: instance } = event.payload;
     if (tenantId && server) {
-      this.#parts.fleet.deregistered(tenantId, server, instance === undefined ? undefined : readInstanceId(instance));
+      this.#parts.fleet.deregistered(
+        tenantId,
+        server,
+        instance === undefined ? undefined : readInstanceId(instance),
+      );
     }
   }
 }

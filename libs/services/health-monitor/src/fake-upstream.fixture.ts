@@ -35,9 +35,11 @@ export class FakeServer {
     const message = parseJsonObject(request.body ?? '') ?? {};
     const method = String(message['method']);
     this.asked.push(method);
-    const reply = (body: object, headers = {}) => text(200, JSON.stringify({ jsonrpc: '2.0', id: message['id'], ...body }), headers);
+    const reply = (body: object, headers = {}) =>
+      text(200, JSON.stringify({ jsonrpc: '2.0', id: message['id'], ...body }), headers);
     if (this.mood === 'error-500') return text(500, 'Internal Server Error');
-    if (method === 'server/discover') return this.era === 'modern' ? reply({ result: discovered }) : text(400, '');
+    if (method === 'server/discover')
+      return this.era === 'modern' ? reply({ result: discovered }) : text(400, '');
     if (method === 'initialize') {
       this.#opened += 1;
       this.sessions.add(`s${this.#opened}`);
@@ -45,10 +47,16 @@ export class FakeServer {
     }
     if (method.startsWith('notifications/')) return text(202, '');
     if (!this.sessions.has(request.headers['mcp-session-id'] ?? '')) {
-      const body = JSON.stringify({ jsonrpc: '2.0', id: null, error: { code: -32000, message: 'No such session' } });
+      const body = JSON.stringify({
+        jsonrpc: '2.0',
+        id: null,
+        error: { code: -32000, message: 'No such session' },
+      });
       return this.mood === 'forgetful' ? text(400, body) : text(404, '');
     }
-    return this.mood === 'cannot-ping' ? reply({ error: { code: -32601, message: 'Method not found' } }) : reply({ result: {} });
+    return this.mood === 'cannot-ping'
+      ? reply({ error: { code: -32601, message: 'Method not found' } })
+      : reply({ result: {} });
   }
 }
 
@@ -70,7 +78,8 @@ export class FakeUpstream implements Upstream {
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#now -= 1;
     const server = this.servers.get(request.endpoint);
-    if (!server || server.mood === 'down') return { fault: 'unreachable', detail: 'connection refused', neverLeft: true };
+    if (!server || server.mood === 'down')
+      return { fault: 'unreachable', detail: 'connection refused', neverLeft: true };
     if (server.mood === 'silent') return { fault: 'timeout', detail: 'no answer', neverLeft: false };
     return server.answer(request);
   }
@@ -84,5 +93,15 @@ function text(status: number, body: string, headers: Record<string, string> = {}
   return { status, headers, body: { kind: 'text', text: body } };
 }
 
-const initialized = { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'fake', version: '1' } };
-const discovered = { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: { tools: {} }, ttlMs: 0, cacheScope: 'private' };
+const initialized = {
+  protocolVersion: '2025-11-25',
+  capabilities: { tools: {} },
+  serverInfo: { name: 'fake', version: '1' },
+};
+const discovered = {
+  resultType: 'complete',
+  supportedVersions: ['2026-07-28'],
+  capabilities: { tools: {} },
+  ttlMs: 0,
+  cacheScope: 'private',
+};

@@ -99,12 +99,18 @@ export class Fleet {
         if (!name) continue;
         kept.add(instanceKey(name));
         const evidence: Evidence = { kind: 'listed', intervalMs: instance.heartbeat_interval_ms };
-        const watched = this.#put(name, { transport: instance.transport, endpoint: instance.endpoint }, evidence, nowMs);
+        const watched = this.#put(
+          name,
+          { transport: instance.transport, endpoint: instance.endpoint },
+          evidence,
+          nowMs,
+        );
         if (watched) this.#events.believed(watched, instance.health);
       }
     }
     for (const watched of this.#watched.values()) {
-      const young = watched.announcedMs !== undefined && nowMs - watched.announcedMs < this.#options.announcementAgeMs;
+      const young =
+        watched.announcedMs !== undefined && nowMs - watched.announcedMs < this.#options.announcementAgeMs;
       const unlisted = watched.transport === 'stdio' && this.verdict(watched, nowMs).status !== 'expired';
       if (!kept.has(watched.key) && !young && !unlisted) this.#drop(watched);
     }
@@ -139,7 +145,9 @@ export class Fleet {
   name(tenantId: string | undefined, server: string, instanceId: string): InstanceName | undefined {
     const tenant = tenantId === undefined ? this.#options.tenantId : readTenantId(tenantId);
     const [serverName, instance] = [readServerName(server), readInstanceId(instanceId)];
-    return tenant && serverName && instance ? { tenantId: tenant, server: serverName, instanceId: instance } : undefined;
+    return tenant && serverName && instance
+      ? { tenantId: tenant, server: serverName, instanceId: instance }
+      : undefined;
   }
 
   #put(name: InstanceName, reach: Reach, evidence: Evidence, nowMs: number): Watched | undefined {

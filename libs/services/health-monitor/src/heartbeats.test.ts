@@ -94,7 +94,11 @@ describe('verdicts', () => {
     await scene.clock.advance(2_500);
     await scene.heartbeat('weather');
     await scene.clock.advance(2_500);
-    assert.deepEqual(scene.said(), ['pending>active/healthy', 'active>active/healthy'], 'said again, never stale');
+    assert.deepEqual(
+      scene.said(),
+      ['pending>active/healthy', 'active>active/healthy'],
+      'said again, never stale',
+    );
   });
 
   it('are told again to a registry that believes something else', async () => {
@@ -130,7 +134,9 @@ describe('a monitor that just started', () => {
     const scene = await setScene();
     await using _monitor = await scene.start();
     await settle();
-    assert.deepEqual(scene.requests, [{ gateway_id: 'health-monitor', tenant_id: 'default', last_known_versions: {} }]);
+    assert.deepEqual(scene.requests, [
+      { gateway_id: 'health-monitor', tenant_id: 'default', last_known_versions: {} },
+    ]);
     await scene.clock.advance(60_000);
     assert.ok(scene.requests.length >= 4 && scene.requests.length <= 7, `${scene.requests.length} requests`);
     const before = scene.requests.length;
@@ -151,7 +157,9 @@ describe('a monitor that just started', () => {
 
   it('does not call a listed fleet stale before its threshold has passed here', async () => {
     const scene = await setScene();
-    scene.list([listed('weather', 'http://nowhere/mcp', { transport: 'stdio', heartbeat_interval_ms: 10_000 })]);
+    scene.list([
+      listed('weather', 'http://nowhere/mcp', { transport: 'stdio', heartbeat_interval_ms: 10_000 }),
+    ]);
     await using monitor = await scene.start();
     await settle();
     assert.equal(monitor.verdicts()[0]?.status, 'pending');
@@ -165,7 +173,9 @@ describe('a monitor that just started', () => {
     const scene = await setScene();
     await using monitor = await scene.start();
     await scene.clock.advance(3_000);
-    scene.list([listed('weather', 'http://nowhere/mcp', { transport: 'stdio', heartbeat_interval_ms: 10_000 })]);
+    scene.list([
+      listed('weather', 'http://nowhere/mcp', { transport: 'stdio', heartbeat_interval_ms: 10_000 }),
+    ]);
     await scene.heartbeat('weather', 1);
     await scene.heartbeat('weather', 2);
     assert.equal(monitor.verdicts()[0]?.status, 'active');
@@ -203,7 +213,9 @@ describe('a monitor that just started', () => {
 
   it('reads a listing that came in parts, watches no more instances than it may, and says so once', async () => {
     const scene = await setScene();
-    const fleet = Array.from({ length: 10_050 }, (_, i) => listed(`s${i}`, 'http://x/mcp', { transport: 'stdio' }));
+    const fleet = Array.from({ length: 10_050 }, (_, i) =>
+      listed(`s${i}`, 'http://x/mcp', { transport: 'stdio' }),
+    );
     await scene.listInParts(fleet);
     await using monitor = await scene.start();
     await settle(30);

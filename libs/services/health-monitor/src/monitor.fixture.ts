@@ -45,12 +45,19 @@ export async function setScene(env: Record<string, string> = {}) {
   });
   await world.ensureStream(streams('cruvero').mcp);
   const config = healthMonitorConfig(createReader(env));
-  const start = () => startHealthMonitor(config, { bus, upstreams: { http: upstream }, clock, random, telemetry });
+  const start = () =>
+    startHealthMonitor(config, { bus, upstreams: { http: upstream }, clock, random, telemetry });
 
   let eventCount = 0;
   const say = async (subject: string, type: string, payload: JsonObject): Promise<void> => {
     eventCount += 1;
-    const event = { event_type: type, event_id: `e${eventCount}`, timestamp: '2026-01-01T00:00:00Z', tenant_id: 'default', payload };
+    const event = {
+      event_type: type,
+      event_id: `e${eventCount}`,
+      timestamp: '2026-01-01T00:00:00Z',
+      tenant_id: 'default',
+      payload,
+    };
     await world.publish(subject, event);
     await settle();
   };
@@ -81,7 +88,12 @@ export async function setScene(env: Record<string, string> = {}) {
       listing = { version: 1, chunked: { keys, sha256: createHash('sha256').update(text).digest('hex') } };
     },
     announce: (server: string, more: JsonObject = {}) =>
-      say(subjects.announce, 'mcp.announce', { server, instance_id: `${server}-1`, transport: 'stdio', ...more }),
+      say(subjects.announce, 'mcp.announce', {
+        server,
+        instance_id: `${server}-1`,
+        transport: 'stdio',
+        ...more,
+      }),
     heartbeat: (server: string, seq = 1, status = 'ok') =>
       say(subjects.heartbeat, 'mcp.heartbeat', { server, instance_id: `${server}-1`, seq, status }),
     deregister: (server: string) => say(subjects.deregister, 'mcp.deregister', { server }),
@@ -90,16 +102,23 @@ export async function setScene(env: Record<string, string> = {}) {
       await settle();
     },
     /** `old>new/health` of every verdict so far. */
-    said: () => verdicts.map(({ payload }) => `${payload.old_status}>${payload.new_status}/${payload.health}`),
+    said: () =>
+      verdicts.map(({ payload }) => `${payload.old_status}>${payload.new_status}/${payload.health}`),
   };
 }
 
 /** The registry believes the last verdict, where a test does not make it believe something else. */
 function believing(listing: JsonObject, verdicts: readonly VerdictEvent[]): JsonObject {
   const last = new Map<unknown, string>(verdicts.map(({ payload }) => [payload.instance_id, payload.health]));
-  const believed = (instance: JsonObject) => ({ health: last.get(instance['instance_id']) ?? 'unknown', ...instance });
+  const believed = (instance: JsonObject) => ({
+    health: last.get(instance['instance_id']) ?? 'unknown',
+    ...instance,
+  });
   const { servers, ...rest } = listing as { servers?: { instances: JsonObject[] }[] };
-  return { ...rest, ...(servers && { servers: servers.map((s) => ({ ...s, instances: s.instances.map(believed) })) }) };
+  return {
+    ...rest,
+    ...(servers && { servers: servers.map((s) => ({ ...s, instances: s.instances.map(believed) })) }),
+  };
 }
 
 /** A server with one instance, as the registry lists it. */

@@ -47,7 +47,10 @@ const bucketsSeconds = [0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10];
  * Never rejects: a bus that is away is waited for. Silence counts from the start at the earliest, so a monitor that was
  * restarted does not declare a fleet stale that it has not heard yet.
  */
-export async function startHealthMonitor(config: HealthMonitorConfig, ports: HealthMonitorPorts): Promise<HealthMonitor> {
+export async function startHealthMonitor(
+  config: HealthMonitorConfig,
+  ports: HealthMonitorPorts,
+): Promise<HealthMonitor> {
   const monitor = new Monitor(config, ports);
   await monitor.open();
   return monitor;
@@ -83,7 +86,13 @@ class Monitor implements HealthMonitor {
       },
       { upstreams, clock, random, onOutcome: this.#takeOutcome() },
     );
-    this.#publisher = new VerdictPublisher(config.subjectPrefix, { bus, clock, random, log, onStored: this.#count(log) });
+    this.#publisher = new VerdictPublisher(config.subjectPrefix, {
+      bus,
+      clock,
+      random,
+      log,
+      onStored: this.#count(log),
+    });
   }
 
   async open(): Promise<void> {
@@ -91,9 +100,13 @@ class Monitor implements HealthMonitor {
     telemetry.metrics.gauge('health_instances', 'Instances watched, by status', () => this.#perStatus());
     const state = bus.onState((now) => void this.#takeState(now));
     const looking = clock.every(lookEveryMs, () => this.#look());
-    this.#closers.push(() => looking.cancel(), () => state.close());
+    this.#closers.push(
+      () => looking.cancel(),
+      () => state.close(),
+    );
     const fault = await bus.ensureStream(streams(this.#config.subjectPrefix).mcp);
-    if (fault) telemetry.log.debug('the stream of verdicts is made when the bus is there', { detail: fault.detail });
+    if (fault)
+      telemetry.log.debug('the stream of verdicts is made when the bus is there', { detail: fault.detail });
     this.#ear.open();
   }
 
@@ -106,11 +119,13 @@ class Monitor implements HealthMonitor {
   }
 
   unready(): string | undefined {
-    return this.#ports.bus.state() === 'connected' ? undefined : 'the bus is away, so neither heartbeats nor verdicts get through';
+    return this.#ports.bus.state() === 'connected'
+      ? undefined
+      : 'the bus is away, so neither heartbeats nor verdicts get through';
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#closers.map((close) => close()));
+    for (const close of this.#closers) await close();
     await this.#ear.close();
     this.#publisher.close();
     await this.#prober.close();
@@ -133,15 +148,25 @@ class Monitor implements HealthMonitor {
         if (this.#fullSaid) return;
         this.#fullSaid = true;
         const { instancesMax } = this.#config;
-        this.#ports.telemetry.log.error('too many instances; further ones are not watched', { instancesMax, server: ownerOf(name) });
+        this.#ports.telemetry.log.error('too many instances; further ones are not watched', {
+          instancesMax,
+          server: ownerOf(name),
+        });
       },
     };
   }
 
   #takeOutcome(): ConstructorParameters<typeof Prober>[1]['onOutcome'] {
     const { clock, telemetry } = this.#ports;
-    const failures = telemetry.metrics.counter('health_probe_failures_total', 'Probes that had no good answer');
-    const duration = telemetry.metrics.histogram('health_probe_duration_seconds', 'Probes, good and bad', bucketsSeconds);
+    const failures = telemetry.metrics.counter(
+      'health_probe_failures_total',
+      'Probes that had no good answer',
+    );
+    const duration = telemetry.metrics.histogram(
+      'health_probe_duration_seconds',
+      'Probes, good and bad',
+      bucketsSeconds,
+    );
     return (key, outcome, tookMs) => {
       duration.record(tookMs / 1_000);
       if (outcome) failures.add(1);
@@ -151,7 +176,10 @@ class Monitor implements HealthMonitor {
   }
 
   #count(log: Telemetry['log']): ConstructorParameters<typeof VerdictPublisher>[1]['onStored'] {
-    const verdicts = this.#ports.telemetry.metrics.counter('health_verdicts_total', 'Verdicts published, by new status');
+    const verdicts = this.#ports.telemetry.metrics.counter(
+      'health_verdicts_total',
+      'Verdicts published, by new status',
+    );
     return ({ tenant_id, payload }) => {
       verdicts.add(1, { to: payload.new_status });
       log.info('verdict', { tenant: tenant_id, ...payload });
@@ -159,7 +187,11 @@ class Monitor implements HealthMonitor {
   }
 
   #consider(watched: Watched): void {
-    this.#publisher.consider(watched.key, watched, this.#fleet.verdict(watched, this.#ports.clock.monotonicMs()));
+    this.#publisher.consider(
+      watched.key,
+      watched,
+      this.#fleet.verdict(watched, this.#ports.clock.monotonicMs()),
+    );
   }
 
   /** Time alone makes an instance stale; while the bus is away nobody can be heard, so nobody is judged. */

@@ -60,10 +60,20 @@ export class Prober {
   watch(key: string, name: InstanceName, reach: Reach): void {
     this.forget(key);
     const { transport, endpoint } = reach;
-    const asked = transport !== 'stdio' && endpoint !== undefined && this.#parts.upstreams[transport] !== undefined;
+    const asked =
+      transport !== 'stdio' && endpoint !== undefined && this.#parts.upstreams[transport] !== undefined;
     if (!asked || this.#closed) return;
-    const peer: Peer = { server: name.server, instance: { instanceId: name.instanceId, transport, endpoint } };
-    const probed: Probed = { key, link: this.#link(peer), timer: undefined, failures: undefined, gone: false };
+    const peer: Peer = {
+      server: name.server,
+      instance: { instanceId: name.instanceId, transport, endpoint },
+    };
+    const probed: Probed = {
+      key,
+      link: this.#link(peer),
+      timer: undefined,
+      failures: undefined,
+      gone: false,
+    };
     this.#probed.set(key, probed);
     this.#askIn(probed, this.#parts.random() * Math.min(firstWithinMs, this.#options.intervalMs));
   }

@@ -79,7 +79,10 @@ describe('a probe', () => {
       await scene.clock.advance(3 * round);
       await scene.monitor[Symbol.asyncDispose]();
       assert.deepEqual(scene.said(), ['pending>active/healthy'], mood);
-      assert.ok(server.count('initialize') <= 4, `${server.count('initialize')} sessions with a ${mood} server`);
+      assert.ok(
+        server.count('initialize') <= 4,
+        `${server.count('initialize')} sessions with a ${mood} server`,
+      );
     }
   });
 

@@ -97,7 +97,11 @@ export class VerdictPublisher {
 
   #event(line: Line, verdict: Verdict): VerdictEvent {
     const { clock, random } = this.#parts;
-    const parts = Array.from({ length: 4 }, () => Math.floor(random() * 2 ** 32).toString(16).padStart(8, '0'));
+    const parts = Array.from({ length: 4 }, () =>
+      Math.floor(random() * 2 ** 32)
+        .toString(16)
+        .padStart(8, '0'),
+    );
     return {
       event_type: 'mcp.verdict',
       event_id: `evt-${parts.join('')}`,

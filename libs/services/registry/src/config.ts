@@ -1,9 +1,7 @@
 /** What the registry is told at start; names as in requirements §3 to §5. */
 
-import { refuseHostEntry, refuseOriginEntry } from '@cruvero/chassis';
+import { refuseHostEntry, refuseOriginEntry, subjectPrefixSetting, tenantSetting } from '@cruvero/chassis';
 import type { Reader, Secret } from '@cruvero/chassis';
-import { defaultSubjectPrefix } from '@cruvero/contracts';
-import { defaultTenant, readTenantId } from '@cruvero/core';
 import type { AuthMode, TenantId } from '@cruvero/core';
 
 /** `static`: configured servers only; `nats`: announced ones only; `both`. */
@@ -42,9 +40,9 @@ export function registryConfig(read: Reader): Omit<RegistryConfig, 'acceptInproc
   refuseShortKey(read, 'CRUVERO_ADMIN_API_KEY', adminKey);
   refuseShortKey(read, 'CRUVERO_API_KEY', agentKey);
   return {
-    tenantId: readTenant(read),
+    tenantId: tenantSetting(read),
     version: '0.1.0',
-    subjectPrefix: readSubjectPrefix(read),
+    subjectPrefix: subjectPrefixSetting(read),
     discovery: read.oneOf('CRUVERO_MCP_DISCOVERY', ['static', 'nats', 'both'], {
       orElse: 'both',
       help: 'Which servers are taken in: those of the configuration file (static), those announced on NATS (nats), or both.',
@@ -72,21 +70,4 @@ function refuseShortKey(read: Reader, name: string, key: Secret | undefined): vo
   if (key === undefined) return;
   if (key.reveal().length < keyCharsMin) read.refuse(name, `must have at least ${keyCharsMin} characters`);
   else if (!/^[\x21-\x7e]+$/.test(key.reveal())) read.refuse(name, 'must be printable ASCII without spaces, as it travels in a header');
-}
-
-function readTenant(read: Reader): TenantId {
-  const name = 'CRUVERO_MCPGW_TENANT_ID';
-  const tenant = readTenantId(read.text(name, { orElse: defaultTenant, help: 'Tenant of servers and callers that name none.' }));
-  if (tenant) return tenant;
-  read.refuse(name, 'must be 1 to 63 letters, digits, - or _');
-  return defaultTenant;
-}
-
-function readSubjectPrefix(read: Reader): string {
-  const name = 'CRUVERO_EVENTS_SUBJECT_PREFIX';
-  const told = { orElse: defaultSubjectPrefix, help: 'First part of every NATS subject of server life, as in cruvero.mcp.announce.' };
-  const prefix = read.text(name, told);
-  if (/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(prefix)) return prefix;
-  read.refuse(name, 'must be words of letters, digits, - or _, with dots between them');
-  return defaultSubjectPrefix;
 }

@@ -21,6 +21,7 @@ type UrlServer = Extract<ConfiguredServer, { kind: 'url' }>;
 /** True where rows changed. One entry that fails does not keep the others out; a store that is away rejects. */
 export async function syncFile(read: ServersRead, parts: FileSourceParts): Promise<boolean> {
   for (const problem of read.problems) parts.log.warn('configured server left out', { problem });
+  if (isUnreadable(read)) return false;
   let changed = false;
   for (const entry of read.servers) {
     if (entry.kind !== 'url') continue;
@@ -35,6 +36,9 @@ export async function syncFile(read: ServersRead, parts: FileSourceParts): Promi
   }
   return changed;
 }
+
+/** Nothing could be read: no reason to take servers out of service that were there a moment ago. */
+export const isUnreadable = (read: ServersRead): boolean => read.servers.length === 0 && read.problems.length > 0;
 
 async function putEntry(entry: UrlServer, { store, tenantId, change }: FileSourceParts): Promise<boolean> {
   const { name, transport, url: endpoint } = entry;

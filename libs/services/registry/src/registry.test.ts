@@ -257,7 +257,7 @@ describe('the first start', () => {
     await using world = new World();
     assert.equal((await world.start()).firstKeys, undefined);
     const before = await world.memory.apiKeys();
-    await using _again = await world.start({ adminKey: new Secret('crv_another-admin-key') });
+    await world.start({ adminKey: new Secret('crv_another-admin-key') });
     const after = await world.memory.apiKeys();
     assert.equal(after.length, 2);
     assert.notDeepEqual(after, before);
@@ -299,6 +299,15 @@ describe('configured servers', () => {
     await world.say('deregister', { server: 'local' });
     await until('four', () => world.done() === 4);
     assert.equal((await world.memory.list(defaultTenant)).length, 0);
+  });
+
+  it('stay as they are while the file cannot be read', async () => {
+    await using world = new World();
+    const source = settableSource({ servers: [url('docs', 'http://10.0.0.7/mcp')], problems: [] });
+    await world.start({}, source);
+    source.set({ servers: [], problems: ['cruvero.json is not JSON'] });
+    await settle(50);
+    assert.equal((await world.memory.list(defaultTenant)).length, 1);
   });
 
   it('wait for a store that is away', async () => {

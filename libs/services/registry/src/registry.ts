@@ -4,12 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { Health } from '@cruvero/chassis';
 import type { ServerName } from '@cruvero/core';
 import { StoreUnavailable } from '@cruvero/ports';
-import type { Bus, Clock, HttpHandler, Listener, Listening, ServersRead, ServersSource, ServerStore, Telemetry } from '@cruvero/ports';
+import type { Bus, Clock, HttpHandler, Listener, Listening, ServersSource, ServerStore, Telemetry } from '@cruvero/ports';
 import type { AnnounceParts } from './announce.ts';
 import type { SecretBytes } from './api-keys.ts';
 import type { RegistryConfig } from './config.ts';
 import { Discovery } from './discovery.ts';
-import { syncFile } from './file-source.ts';
+import { FileFollower } from './file-follower.ts';
+import { isUnreadable, syncFile } from './file-source.ts';
 import { firstStart } from './first-start.ts';
 import type { FirstKeys } from './first-start.ts';
 import { GatewayEar } from './gateways.ts';
@@ -42,7 +43,6 @@ export interface Registry extends AsyncDisposable {
 /** Event ids are remembered for twice as long as the stream keeps messages. */
 const sightsMs = 2 * 3_600_000;
 const sweepMs = 600_000;
-const retryMs = 2_000;
 const graceMs = 5_000;
 
 /** Rejects where the store cannot be read at start, or the address cannot be bound. Owns neither store nor bus. */
@@ -53,13 +53,8 @@ export async function startRegistry(config: RegistryConfig, modules: RegistryMod
   const bytes = modules.secretBytes ?? ((count) => randomBytes(count));
   const file = config.discovery === 'nats' ? undefined : serversSource;
   const configured: { names?: ReadonlySet<ServerName> } = {};
-  const apply: AnnounceParts = {
-    subjectPrefix: config.subjectPrefix,
-    clock,
-    configured: () => configured.names,
-    tenantId: config.tenantId,
-    acceptInproc: config.acceptInproc,
-  };
+  const { tenantId, subjectPrefix, acceptInproc } = config;
+  const apply: AnnounceParts = { subjectPrefix, clock, configured: () => configured.names, tenantId, acceptInproc };
   const firstKeys = await firstStart(config, store, apply, bytes);
 
   const outbox = new OutboxPublisher({ store, bus, clock, log, metrics });
@@ -72,8 +67,8 @@ export async function startRegistry(config: RegistryConfig, modules: RegistryMod
   const asked = snapshots.asked.bind(snapshots);
   const ear = new GatewayEar({ bus, store, clock, log, asked });
   const files = file && new FileFollower(file, (read) => {
-    configured.names = new Set(read.servers.map((entry) => entry.name));
-    return syncFile(read, { store, log, tenantId: config.tenantId, change: apply });
+    if (!isUnreadable(read)) configured.names = new Set(read.servers.map((entry) => entry.name));
+    return syncFile(read, { store, log, tenantId, change: apply });
   }, { clock, log: log.error, changed });
   const sweep = clock.every(sweepMs, () => void forgetOldSights(store, clock, telemetry));
 
@@ -89,34 +84,37 @@ export async function startRegistry(config: RegistryConfig, modules: RegistryMod
   await files?.open();
   await reconnect();
 
-  const health = new Health(clock);
-  health.add('store', async () => void (await store.ping()));
-  health.add('bus', () => (bus.state() === 'connected' ? undefined : 'the bus is not connected'));
-  const handler = registryHandler(config, {
-    store,
-    clock,
-    change: apply,
-    ring: new KeyRing(store, clock),
-    bytes,
-    changed,
-    log,
-    status: { service: 'registry', version: config.version, health, metrics: telemetry.metrics },
+  const health = healthOf(modules);
+  const status = { service: 'registry', version: config.version, health, metrics: telemetry.metrics };
+  const ring = new KeyRing(store, clock);
+  const handler = registryHandler(config, { store, clock, change: apply, ring, bytes, changed, log, status });
+  const stop = async (listening?: Listening): Promise<void> => {
+    health.drain();
+    await listening?.close(graceMs);
+    sweep.cancel();
+    files?.close();
+    await Promise.all([states.close(), ear.close(), discovery.close()]);
+    // Last: what the others committed is still published.
+    await Promise.all([outbox.close(), snapshots.close()]);
+  };
+  const listening = await listener?.listen(handler).catch(async (error: unknown) => {
+    await stop();
+    throw error;
   });
-  const listening = await listener?.listen(handler);
-
+  let stopped: Promise<void> | undefined;
   return {
     handler,
     ...(listening === undefined ? {} : { listening }),
     ...(firstKeys === undefined ? {} : { firstKeys }),
-    [Symbol.asyncDispose]: async () => {
-      health.drain();
-      await listening?.close(graceMs);
-      sweep.cancel();
-      files?.close();
-      await Promise.all([states.close(), ear.close(), discovery.close()]);
-      await Promise.all([outbox.close(), snapshots.close()]);
-    },
+    [Symbol.asyncDispose]: () => (stopped ??= stop(listening)),
   };
+}
+
+function healthOf({ store, bus, clock }: RegistryModules): Health {
+  const health = new Health(clock);
+  health.add('store', async () => void (await store.ping()));
+  health.add('bus', () => (bus.state() === 'connected' ? undefined : 'the bus is not connected'));
+  return health;
 }
 
 async function forgetOldSights(store: ServerStore, clock: Clock, { log }: Telemetry): Promise<void> {
@@ -124,55 +122,5 @@ async function forgetOldSights(store: ServerStore, clock: Clock, { log }: Teleme
     await store.forgetSights(clock.nowMs() - sightsMs);
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) log.error('old event ids stay', { error });
-  }
-}
-
-interface FollowerParts {
-  readonly clock: Clock;
-  readonly log: (message: string, fields: { error: unknown }) => void;
-  readonly changed: () => void;
-}
-
-/** One state of the file after the other; the newest is tried until the store has it. */
-class FileFollower {
-  readonly #source: ServersSource;
-  readonly #sync: (read: ServersRead) => Promise<boolean>;
-  readonly #parts: FollowerParts;
-  #watch: { close(): void } | undefined;
-  #tail: Promise<void> = Promise.resolve();
-  #newest: ServersRead | undefined;
-
-  constructor(source: ServersSource, sync: (read: ServersRead) => Promise<boolean>, parts: FollowerParts) {
-    this.#source = source;
-    this.#sync = sync;
-    this.#parts = parts;
-  }
-
-  async open(): Promise<void> {
-    this.#watch = this.#source.watch((read) => void this.#take(read));
-    await this.#take(await this.#source.read());
-  }
-
-  #take(read: ServersRead): Promise<void> {
-    this.#newest = read;
-    this.#tail = this.#tail.then(() => this.#work());
-    return this.#tail;
-  }
-
-  async #work(): Promise<void> {
-    const read = this.#newest;
-    if (!read) return;
-    try {
-      if (await this.#sync(read)) this.#parts.changed();
-      if (this.#newest === read) this.#newest = undefined;
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable)) return this.#parts.log('the configured servers were not taken over', { error });
-      this.#parts.clock.after(retryMs, () => void (this.#newest && this.#take(this.#newest)));
-    }
-  }
-
-  close(): void {
-    this.#newest = undefined;
-    this.#watch?.close();
   }
 }

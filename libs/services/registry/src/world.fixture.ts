@@ -97,14 +97,15 @@ export class World implements AsyncDisposable {
   readonly memory = new MemoryServerStore({ clock: this.clock });
   readonly fragile = fragile(this.memory);
   #events = 0;
-  #registry: Registry | undefined;
+  readonly #registries: Registry[] = [];
 
   async start(changes: Partial<RegistryConfig> = {}, source?: ServersSource): Promise<Registry> {
     const { clock, telemetry, bus } = this;
     const modules = { store: this.fragile.store, bus, clock, telemetry, listener: testListener };
     const config = { ...baseConfig, ...changes };
-    this.#registry = await startRegistry(config, { ...modules, ...(source ? { serversSource: source } : {}) });
-    return this.#registry;
+    const registry = await startRegistry(config, { ...modules, ...(source ? { serversSource: source } : {}) });
+    this.#registries.push(registry);
+    return registry;
   }
 
   /** Stored by the stream when this resolves. */
@@ -155,7 +156,7 @@ export class World implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#registry?.[Symbol.asyncDispose]();
+    for (const registry of this.#registries) await registry[Symbol.asyncDispose]();
     await this.outside[Symbol.asyncDispose]();
     await this.bus[Symbol.asyncDispose]();
   }

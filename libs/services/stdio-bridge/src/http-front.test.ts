@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import type { Listener } from '@cruvero/ports';
 import { probe, probeSse, settle, type ProbeRequest } from '@cruvero/testkit';
+import type { BridgeBounds } from './bounds.ts';
 import { echoes, legacyServer, modernServer, type Behaviour } from './fake-children.fixture.ts';
 import { call, envelope, modernHeaders, rig, type RigOptions } from './rig.fixture.ts';
 
@@ -109,6 +110,25 @@ describe('the HTTP front', { timeout: 20_000 }, () => {
     const got = await served.post(call('tools/call', { _meta: { progressToken: 1 } }), headers);
     assert.equal(got.status, 200);
     assert.equal(got.whole, false);
+  });
+
+  it('gives what went wrong on the way a status and a sentence', async () => {
+    const big: Behaviour = (child, message) => child.result(message, 'x'.repeat(2_000));
+    const hang: Behaviour = () => undefined;
+    const kinds: [Behaviour, Partial<BridgeBounds>, number, RegExp][] = [
+      [hang, {}, 504, /did not answer within 60000 ms/],
+      [(child) => child.die(), {}, 502, /ended by SIGKILL/],
+      [big, { lineBytesMax: 1_000 }, 502, /larger than 1000 bytes/],
+    ];
+    for (const [behaviour, bounds, status, why] of kinds) {
+      await using served = await front(legacyServer(behaviour), { bounds });
+      const going = served.post(call('tools/call'), await served.one.session());
+      while (served.one.children.all[0]?.got('tools/call').length === 0) await settle();
+      await served.one.clock.advance(60_000);
+      const got = await going;
+      assert.equal(got.status, status, got.body);
+      assert.match(got.body, why);
+    }
   });
 
   it('takes a closed connection for a cancelled call', async () => {

@@ -6,9 +6,22 @@ import type { Route } from './route.ts';
 
 type Node = Readonly<Record<string, unknown>>;
 
+const isNode = (value: unknown): value is Node => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The only schema that refers to itself is "any JSON", which `{}` says as well; a `$defs` would have no place here. */
+function withoutDefs(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutDefs);
+  if (!isNode(value)) return value;
+  if (typeof value['$ref'] === 'string') return {};
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, inner]) => (key === '$defs' ? [] : [[key, withoutDefs(inner)]])),
+  );
+}
+
 const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): Node => {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
-  return rest;
+  const plain = withoutDefs(rest);
+  return isNode(plain) ? plain : {};
 };
 const content = (schema: Node): Node => ({ 'application/json': { schema } });
 

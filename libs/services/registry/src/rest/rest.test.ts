@@ -223,7 +223,7 @@ describe('requests', () => {
       ['wrong method on a status path', '/healthz', { method: 'POST' }, 405, 'wrong_http_method'],
       ['wrong content type', path, { method: 'POST', headers: [auth, ['content-type', 'text/plain']], body: '{}' }, 415, 'wrong_content_type'],
       ['no content type', path, { method: 'POST', headers: [auth], body: '{}' }, 415, 'wrong_content_type'],
-      ['odd charset', path, { method: 'POST', headers: [auth, ['content-type', 'application/json; charset=utf-7']], body: '{}' }, 415, 'wrong_content_type'],
+      ['odd charset', path, { method: 'POST', headers: [auth, ['content-type', 'application/json; charset=latin1']], body: '{}' }, 415, 'wrong_content_type'],
       ['broken JSON', path, { method: 'POST', headers: [auth, json], body: '{' }, 400, 'bad_json'],
       ['large body', path, { method: 'POST', headers: [auth, json], body: ' '.repeat((1 << 20) + 1) }, 413, 'body_too_large'],
       ['no key, large body', path, { method: 'POST', headers: [json], body: ' '.repeat((1 << 20) + 1) }, 401, 'unauthenticated'],
