@@ -25,18 +25,26 @@ class Registry implements AsyncDisposable {
   errors = '';
 
   constructor(env: Readonly<Record<string, string>>) {
-    this.child = spawn(process.execPath, [program], { env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(process.execPath, [program], {
+      env: { PATH: process.env['PATH'], ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     createInterface({ input: this.child.stdout }).on('line', (line) => this.lines.push(line));
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => (this.errors += text));
   }
 
   async said(word: string): Promise<string> {
-    await until(`it says ${word}`, async () => this.find(word) !== undefined || this.child.exitCode !== null, () => this.errors);
+    await until(
+      `it says ${word}`,
+      async () => this.find(word) !== undefined || this.child.exitCode !== null,
+      () => this.errors,
+    );
     const rest = this.find(word);
     if (rest === undefined) throw new Error(`it ended: ${this.errors}`);
     return rest;
   }
-  find = (word: string): string | undefined => this.lines.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1);
+  find = (word: string): string | undefined =>
+    this.lines.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1);
 
   async stop(signal: NodeJS.Signals): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
@@ -61,7 +69,13 @@ const announce = (server: string, eventId: string) => ({
   event_type: 'mcp.announce',
   event_id: eventId,
   timestamp: new Date().toISOString(),
-  payload: { server, instance_id: `${server}-1`, transport: 'http', endpoint: 'http://127.0.0.1:1/mcp', tools: [{ name: 'echo' }] },
+  payload: {
+    server,
+    instance_id: `${server}-1`,
+    transport: 'http',
+    endpoint: 'http://127.0.0.1:1/mcp',
+    tools: [{ name: 'echo' }],
+  },
 });
 
 describe('the registry process', () => {
@@ -71,7 +85,10 @@ describe('the registry process', () => {
   let env: Record<string, string>;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'cruvero-registry-'));
-    await writeFile(join(folder, 'cruvero.json'), JSON.stringify({ mcpServers: { docs: { url: 'http://127.0.0.1:2/mcp' } } }));
+    await writeFile(
+      join(folder, 'cruvero.json'),
+      JSON.stringify({ mcpServers: { docs: { url: 'http://127.0.0.1:2/mcp' } } }),
+    );
     [postgres, nats] = await Promise.all([startPostgres(), startNats({ folder: join(folder, 'nats') })]);
     env = {
       CRUVERO_DATABASE_URL: postgres.url,
@@ -85,61 +102,78 @@ describe('the registry process', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('keeps what was acknowledged over its own death and over those of PostgreSQL and NATS', { timeout: 60_000 }, async () => {
-    const { log } = new MemoryTelemetry();
-    await using bus = await connectNats({ url: nats.url, name: 'test', log, clock: systemClock, random: systemRandom });
-    await using first = new Registry(env);
-    const url = await first.said('ready');
-    const key = first.find('admin-key') ?? '';
-    assert.match(key, /^crv_/);
-    assert.match(first.find('agent-key') ?? '', /^crv_/);
-    const names = async (at: string): Promise<readonly string[]> => {
-      const answer = await fetch(`${at}/admin/api/v1/servers`, { headers: { 'x-api-key': key } });
-      if (answer.status !== 200) return [`status ${answer.status}`];
-      const { items } = (await answer.json()) as { items: { name: string }[] };
-      return items.map((item) => item.name);
-    };
-    const say = async (server: string, id: string) =>
-      assert.equal(await bus.publishStored('cruvero.mcp.announce', announce(server, id), id), undefined);
-    const has = (at: string, ...wanted: string[]) =>
-      until(`rows ${wanted.join()}`, async () => (await names(at)).join() === wanted.join(), () => first.errors);
+  it(
+    'keeps what was acknowledged over its own death and over those of PostgreSQL and NATS',
+    { timeout: 60_000 },
+    async () => {
+      const { log } = new MemoryTelemetry();
+      await using bus = await connectNats({
+        url: nats.url,
+        name: 'test',
+        log,
+        clock: systemClock,
+        random: systemRandom,
+      });
+      await using first = new Registry(env);
+      const url = await first.said('ready');
+      const key = first.find('admin-key') ?? '';
+      assert.match(key, /^crv_/);
+      assert.match(first.find('agent-key') ?? '', /^crv_/);
+      const names = async (at: string): Promise<readonly string[]> => {
+        const answer = await fetch(`${at}/admin/api/v1/servers`, { headers: { 'x-api-key': key } });
+        if (answer.status !== 200) return [`status ${answer.status}`];
+        const { items } = (await answer.json()) as { items: { name: string }[] };
+        return items.map((item) => item.name);
+      };
+      const say = async (server: string, id: string) =>
+        assert.equal(await bus.publishStored('cruvero.mcp.announce', announce(server, id), id), undefined);
+      const has = (at: string, ...wanted: string[]) =>
+        until(
+          `rows ${wanted.join()}`,
+          async () => (await names(at)).join() === wanted.join(),
+          () => first.errors,
+        );
 
-    await say('one', 'e1');
-    await has(url, 'docs', 'one');
+      await say('one', 'e1');
+      await has(url, 'docs', 'one');
 
-    await first.stop('SIGKILL');
-    await say('two', 'e2');
-    await using second = new Registry(env);
-    const again = await second.said('ready');
-    assert.equal(second.find('admin-key'), undefined, 'keys are shown once');
-    await has(again, 'docs', 'one', 'two');
+      await first.stop('SIGKILL');
+      await say('two', 'e2');
+      await using second = new Registry(env);
+      const again = await second.said('ready');
+      assert.equal(second.find('admin-key'), undefined, 'keys are shown once');
+      await has(again, 'docs', 'one', 'two');
 
-    await postgres.kill('SIGKILL');
-    await say('three', 'e3');
-    assert.deepEqual(await names(again), ['status 503']);
-    await postgres.restart();
-    await has(again, 'docs', 'one', 'three', 'two');
+      await postgres.kill('SIGKILL');
+      await say('three', 'e3');
+      assert.deepEqual(await names(again), ['status 503']);
+      await postgres.restart();
+      await has(again, 'docs', 'one', 'three', 'two');
 
-    await nats.kill('SIGKILL');
-    await nats.restart();
-    await until('the bus is back', async () => bus.state() === 'connected');
-    await say('four', 'e4');
-    await has(again, 'docs', 'four', 'one', 'three', 'two');
+      await nats.kill('SIGKILL');
+      await nats.restart();
+      await until('the bus is back', async () => bus.state() === 'connected');
+      await say('four', 'e4');
+      await has(again, 'docs', 'four', 'one', 'three', 'two');
 
-    const heard: unknown[] = [];
-    bus.subscribe('mcpgw.gw-1.config.servers', (message) => void heard.push(message.body));
-    await bus.flush();
-    await bus.publish('mcpgw.gw-1.config.request', { gateway_id: 'gw-1' });
-    await until('a gateway is answered', async () => heard.length > 0);
-    assert.match(JSON.stringify(heard[0]), /"name":"four"/);
+      const heard: unknown[] = [];
+      bus.subscribe('mcpgw.gw-1.config.servers', (message) => void heard.push(message.body));
+      await bus.flush();
+      await bus.publish('mcpgw.gw-1.config.request', { gateway_id: 'gw-1' });
+      await until('a gateway is answered', async () => heard.length > 0);
+      assert.match(JSON.stringify(heard[0]), /"name":"four"/);
 
-    await second.stop('SIGTERM');
-    assert.equal(second.child.exitCode, 0, second.errors);
-    assert.doesNotMatch(first.errors + second.errors, /crv_/);
-  });
+      await second.stop('SIGTERM');
+      assert.equal(second.child.exitCode, 0, second.errors);
+      assert.doesNotMatch(first.errors + second.errors, /crv_/);
+    },
+  );
 
   it('waits for a database that is not there, and ends when told to', { timeout: 30_000 }, async () => {
-    await using waiting = new Registry({ ...env, CRUVERO_DATABASE_URL: 'postgres://someone:s3cret@127.0.0.1:1/db' });
+    await using waiting = new Registry({
+      ...env,
+      CRUVERO_DATABASE_URL: 'postgres://someone:s3cret@127.0.0.1:1/db',
+    });
     await until('it says that it waits', async () => waiting.errors.includes('waiting for the database'));
     await waiting.stop('SIGTERM');
     assert.equal(waiting.child.exitCode, 0);
@@ -147,7 +181,12 @@ describe('the registry process', () => {
   });
 
   it('ends with 64 and says every setting that is wrong', async () => {
-    const wrong = { CRUVERO_DATABASE_URL: 'mysql://x', CRUVERO_API_KEY: 'short', CRUVERO_MCP_DISCOVERY: 'x', CRUVERO_REGISTRY_LISTEN_ADDR: 'x' };
+    const wrong = {
+      CRUVERO_DATABASE_URL: 'mysql://x',
+      CRUVERO_API_KEY: 'short',
+      CRUVERO_MCP_DISCOVERY: 'x',
+      CRUVERO_REGISTRY_LISTEN_ADDR: 'x',
+    };
     await using refused = new Registry({ ...env, ...wrong });
     await once(refused.child, 'exit');
     assert.equal(refused.child.exitCode, 64);

@@ -5,7 +5,16 @@ import { httpListener } from '@cruvero/adapter-http';
 import { connectNats } from '@cruvero/adapter-nats';
 import { openTelemetry } from '@cruvero/adapter-otel';
 import { databaseLabel, openServerStore, openWhenThere, pgRunner } from '@cruvero/adapter-postgres';
-import { createLog, isLoopbackHost, orRefuse, readConfig, runMain, systemClock, systemRandom, untilAborted } from '@cruvero/chassis';
+import {
+  createLog,
+  isLoopbackHost,
+  orRefuse,
+  readConfig,
+  runMain,
+  systemClock,
+  systemRandom,
+  untilAborted,
+} from '@cruvero/chassis';
 import { startRegistry } from '@cruvero/service-registry';
 import { service, settings } from './settings.ts';
 
@@ -13,15 +22,29 @@ await runMain(async (env, signal) => {
   const config = orRefuse(readConfig(env, settings));
   const { serviceName, otlpEndpoint, logLevel, logFormat } = config.telemetry;
   const log = createLog({ service: serviceName, level: logLevel, format: logFormat });
-  await using telemetry = await openTelemetry({ service: serviceName, version: config.registry.version, otlpEndpoint, log });
+  await using telemetry = await openTelemetry({
+    service: serviceName,
+    version: config.registry.version,
+    otlpEndpoint,
+    log,
+  });
   const parts = { clock: systemClock, random: systemRandom, telemetry };
   const url = config.databaseUrl.reveal();
   await using runner = pgRunner({ url, log });
   const open = () => openServerStore(runner, { clock: systemClock });
   const store = await openWhenThere(open, { log, signal, clock: systemClock, database: databaseLabel(url) });
   if (!store) return;
-  await using bus = await connectNats({ url: config.natsUrl.reveal(), name: service, log, metrics: telemetry.metrics, ...parts });
-  const serversSource = joinSources(serversFile(config.configFile, { clock: systemClock, env }), serversFromEnv(env));
+  await using bus = await connectNats({
+    url: config.natsUrl.reveal(),
+    name: service,
+    log,
+    metrics: telemetry.metrics,
+    ...parts,
+  });
+  const serversSource = joinSources(
+    serversFile(config.configFile, { clock: systemClock, env }),
+    serversFromEnv(env),
+  );
   await using registry = await startRegistry(
     { ...config.registry, acceptInproc: false, loopback: isLoopbackHost(config.listen.host) },
     { ...parts, store, bus, serversSource, listener: httpListener(config.listen) },

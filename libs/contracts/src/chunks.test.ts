@@ -13,19 +13,23 @@ const digest = (text: string): string => createHash('sha256').update(text).diges
 describe('chunks', () => {
   it('any JSON survives, every part is within the bound and whole characters', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.json({ stringUnit: 'grapheme' }), fc.integer({ min: 4, max: 40 }), async (text, bytesMax) => {
-        const whole = JSON.stringify(JSON.parse(text));
-        const parts = splitChunks(whole, bytesMax);
-        for (const part of parts) {
-          assert.ok(Buffer.byteLength(part) <= bytesMax);
-          assert.ok(part.isWellFormed());
-        }
-        assert.equal(utf8Bytes(whole), Buffer.byteLength(whole));
-        const keys = chunkKeys('gw-1' as GatewayId, 'servers', 1, parts.length);
-        const bucket = new Map(keys.map((key, at) => [key, parts[at]]));
-        const message = { version: 1, chunked: { keys: [...keys], sha256: digest(whole) } };
-        assert.deepEqual(await readConfigBody(message, async (key) => bucket.get(key)), JSON.parse(whole));
-      }),
+      fc.asyncProperty(
+        fc.json({ stringUnit: 'grapheme' }),
+        fc.integer({ min: 4, max: 40 }),
+        async (text, bytesMax) => {
+          const whole = JSON.stringify(JSON.parse(text));
+          const parts = splitChunks(whole, bytesMax);
+          for (const part of parts) {
+            assert.ok(Buffer.byteLength(part) <= bytesMax);
+            assert.ok(part.isWellFormed());
+          }
+          assert.equal(utf8Bytes(whole), Buffer.byteLength(whole));
+          const keys = chunkKeys('gw-1' as GatewayId, 'servers', 1, parts.length);
+          const bucket = new Map(keys.map((key, at) => [key, parts[at]]));
+          const message = { version: 1, chunked: { keys: [...keys], sha256: digest(whole) } };
+          assert.deepEqual(await readConfigBody(message, async (key) => bucket.get(key)), JSON.parse(whole));
+        },
+      ),
     );
   });
 

@@ -50,6 +50,11 @@ export function splitChunks(text: string, bytesMax = chunkBytesMax): readonly st
 }
 
 /** Key of each part in `configBucket`. */
-export function chunkKeys(gatewayId: GatewayId, scope: ConfigScope, version: number, count: number): readonly string[] {
+export function chunkKeys(
+  gatewayId: GatewayId,
+  scope: ConfigScope,
+  version: number,
+  count: number,
+): readonly string[] {
   return Array.from({ length: count }, (_, part) => `${gatewayId}.${scope}.${version % ringPlaces}.${part}`);
 }

@@ -6,9 +6,15 @@ import { policySchema } from './config-payloads.ts';
 import { toolsMax } from './lifecycle.ts';
 
 const words = (list: readonly string[]) => z.enum(list as [string, ...string[]]);
-const name = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must match ^[a-z0-9][a-z0-9_-]{0,62}$ (no dots)');
-const tenant = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/, 'must be 1 to 63 letters, digits, - or _');
-const instanceId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'must be 1-128 of A-Z a-z 0-9 . _ : -');
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must match ^[a-z0-9][a-z0-9_-]{0,62}$ (no dots)');
+const tenant = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/, 'must be 1 to 63 letters, digits, - or _');
+const instanceId = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'must be 1-128 of A-Z a-z 0-9 . _ : -');
 const jsonObject = z.record(z.string(), z.json());
 const endpoint = z.string().min(1).max(2_048);
 const tool = z.looseObject({ name: z.string().min(1).max(512) });
@@ -33,7 +39,10 @@ export const instanceViewSchema = z.object({
   updated_at: time,
 });
 
-/** MCPServerRecord without `env_vars`, which never leave the registry; `tools` in the answer for one server only. */
+/**
+ * MCPServerRecord without `env_vars`, which never leave the registry; `tools` in the answer for one server
+ * only.
+ */
 export const serverViewSchema = z.object({
   id: z.string(),
   tenant_id: tenant,
@@ -132,9 +141,15 @@ export const apiKeyViewSchema = z.object({
 });
 export const apiKeyListSchema = z.object({ items: z.array(apiKeyViewSchema), total: z.number().int() });
 export const apiKeyPostSchema = z.strictObject({
-  principal: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@:-]{0,127}$/, 'must be 1-128 of A-Z a-z 0-9 . _ @ : -'),
+  principal: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._@:-]{0,127}$/, 'must be 1-128 of A-Z a-z 0-9 . _ @ : -'),
   tenant_id: tenant.optional(),
-  scopes: z.array(z.enum(['mcp', 'admin'])).min(1).max(2).default(['mcp']),
+  scopes: z
+    .array(z.enum(['mcp', 'admin']))
+    .min(1)
+    .max(2)
+    .default(['mcp']),
   profile: z.string().min(1).max(128).default('default'),
 });
 /** `key` is said here and never again. */
@@ -155,9 +170,16 @@ export const meshRegisterSchema = z.looseObject({
   tags: z.array(z.string().max(128)).max(64).default([]),
   metadata: jsonObject.default({}),
 });
-export const meshRegisteredSchema = z.object({ service_id: z.string(), status: z.literal('registered'), message: z.string() });
+export const meshRegisteredSchema = z.object({
+  service_id: z.string(),
+  status: z.literal('registered'),
+  message: z.string(),
+});
 export const meshDeregisteredSchema = z.object({ status: z.literal('deregistered'), message: z.string() });
-export const meshServicesQuerySchema = z.looseObject({ name: z.string().max(128).optional(), tenant: tenant.optional() });
+export const meshServicesQuerySchema = z.looseObject({
+  name: z.string().max(128).optional(),
+  tenant: tenant.optional(),
+});
 export const meshServicesSchema = z.object({
   services: z.array(
     z.object({
@@ -172,11 +194,20 @@ export const meshServicesSchema = z.object({
   ),
   count: z.number().int(),
 });
-export const meshDiscoverQuerySchema = z.looseObject({ use_cache: z.string().optional(), tenant: tenant.optional() });
+export const meshDiscoverQuerySchema = z.looseObject({
+  use_cache: z.string().optional(),
+  tenant: tenant.optional(),
+});
 export const meshDiscoverSchema = z.object({
   service_name: z.string(),
   instances: z.array(
-    z.object({ id: z.string(), address: z.string(), state: meshState, tags: z.array(z.string()), metadata: jsonObject }),
+    z.object({
+      id: z.string(),
+      address: z.string(),
+      state: meshState,
+      tags: z.array(z.string()),
+      metadata: jsonObject,
+    }),
   ),
   total: z.number().int(),
   healthy: z.number().int(),

@@ -63,7 +63,8 @@ const copyOf = (state: State): State => ({
 });
 
 const byCode = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-const byServer = (a: ServerRecord, b: ServerRecord): number => byCode(a.tenantId, b.tenantId) || byCode(a.name, b.name);
+const byServer = (a: ServerRecord, b: ServerRecord): number =>
+  byCode(a.tenantId, b.tenantId) || byCode(a.name, b.name);
 const byInstance = (a: InstanceRecord, b: InstanceRecord): number =>
   byCode(a.tenantId, b.tenantId) || byCode(a.serverName, b.serverName) || byCode(a.instanceId, b.instanceId);
 
@@ -74,10 +75,16 @@ function stored<T extends object>(row: T): T {
   return copy;
 }
 
-const instanceKey = (tenantId: TenantId, name: ServerName, id: InstanceId): string => `${serverKey(tenantId, name)}/${id}`;
+const instanceKey = (tenantId: TenantId, name: ServerName, id: InstanceId): string =>
+  `${serverKey(tenantId, name)}/${id}`;
 const later = (a: number | undefined, b: number): number => Math.max(a ?? 0, b);
 
-function withHealth<T extends ServerRecord | InstanceRecord>(row: T, health: HealthStatus, nowMs: number, reason?: string): T {
+function withHealth<T extends ServerRecord | InstanceRecord>(
+  row: T,
+  health: HealthStatus,
+  nowMs: number,
+  reason?: string,
+): T {
   const { healthReason: _gone, ...rest } = row;
   const seen = health === 'healthy' ? { lastHealthyMs: nowMs } : {};
   const said = reason === undefined ? {} : { healthReason: reason };
@@ -97,7 +104,8 @@ class MemoryTransaction implements StoreTransaction {
     const key = serverKey(draft.tenantId, draft.name);
     const before = this.#state.servers.get(key);
     if (!before) this.#state.serverCount += 1;
-    const id = before?.id ?? `00000000-0000-4000-8000-${this.#state.serverCount.toString(16).padStart(12, '0')}`;
+    const id =
+      before?.id ?? `00000000-0000-4000-8000-${this.#state.serverCount.toString(16).padStart(12, '0')}`;
     const createdAtMs = before?.createdAtMs ?? this.#nowMs;
     const row = stored({ ...draft, id, createdAtMs, updatedAtMs: this.#nowMs });
     this.#state.servers.set(key, row);
@@ -108,7 +116,12 @@ class MemoryTransaction implements StoreTransaction {
     return structuredClone(this.#state.servers.get(serverKey(tenantId, name)));
   }
 
-  async updateHealth(tenantId: TenantId, name: ServerName, health: HealthStatus, reason?: string): Promise<boolean> {
+  async updateHealth(
+    tenantId: TenantId,
+    name: ServerName,
+    health: HealthStatus,
+    reason?: string,
+  ): Promise<boolean> {
     return this.#changeServer(tenantId, name, (row) => withHealth(row, health, this.#nowMs, reason));
   }
 
@@ -124,7 +137,8 @@ class MemoryTransaction implements StoreTransaction {
   }
 
   async delete(tenantId: TenantId, name: ServerName): Promise<boolean> {
-    for (const row of await this.instances(tenantId, name)) await this.deleteInstance(tenantId, name, row.instanceId);
+    for (const row of await this.instances(tenantId, name))
+      await this.deleteInstance(tenantId, name, row.instanceId);
     return this.#state.servers.delete(serverKey(tenantId, name));
   }
 
@@ -157,10 +171,17 @@ class MemoryTransaction implements StoreTransaction {
     health: HealthStatus,
     reason?: string,
   ): Promise<boolean> {
-    return this.#changeInstance(instanceKey(tenantId, name, id), (row) => withHealth(row, health, this.#nowMs, reason));
+    return this.#changeInstance(instanceKey(tenantId, name, id), (row) =>
+      withHealth(row, health, this.#nowMs, reason),
+    );
   }
 
-  async touchInstance(tenantId: TenantId, name: ServerName, id: InstanceId, seenMs: number): Promise<boolean> {
+  async touchInstance(
+    tenantId: TenantId,
+    name: ServerName,
+    id: InstanceId,
+    seenMs: number,
+  ): Promise<boolean> {
     const touched = this.#changeInstance(instanceKey(tenantId, name, id), (row) => ({
       ...row,
       lastSeenMs: later(row.lastSeenMs, seenMs),
@@ -177,7 +198,8 @@ class MemoryTransaction implements StoreTransaction {
 
   async putApiKey(key: ApiKey): Promise<void> {
     for (const other of this.#state.apiKeys.values()) {
-      if (other.sha256 === key.sha256 && other.keyId !== key.keyId) throw new Error('this key exists under another id');
+      if (other.sha256 === key.sha256 && other.keyId !== key.keyId)
+        throw new Error('this key exists under another id');
     }
     this.#state.apiKeys.set(key.keyId, stored(key));
   }
@@ -212,7 +234,9 @@ class MemoryTransaction implements StoreTransaction {
 }
 
 function instancesOf(state: State, tenantId: TenantId, name: ServerName): readonly InstanceRecord[] {
-  const rows = [...state.instances.values()].filter((row) => row.tenantId === tenantId && row.serverName === name);
+  const rows = [...state.instances.values()].filter(
+    (row) => row.tenantId === tenantId && row.serverName === name,
+  );
   return structuredClone(rows.sort(byInstance));
 }
 
@@ -308,7 +332,9 @@ export class MemoryServerStore implements ServerStore {
   }
 
   async gateways(): Promise<readonly GatewayRecord[]> {
-    return structuredClone([...this.#state.gateways.values()].sort((a, b) => byCode(a.gatewayId, b.gatewayId)));
+    return structuredClone(
+      [...this.#state.gateways.values()].sort((a, b) => byCode(a.gatewayId, b.gatewayId)),
+    );
   }
 
   async ping(): Promise<void> {}

@@ -13,8 +13,13 @@ export interface FolderLock {
 }
 
 async function socketPathOf(folder: string): Promise<string> {
-  const digest = createHash('sha256').update(await realpath(folder)).digest('hex').slice(0, 32);
-  return process.platform === 'win32' ? `\\\\.\\pipe\\cruvero-${digest}` : join(tmpdir(), `cruvero-${digest}.lock`);
+  const digest = createHash('sha256')
+    .update(await realpath(folder))
+    .digest('hex')
+    .slice(0, 32);
+  return process.platform === 'win32'
+    ? `\\\\.\\pipe\\cruvero-${digest}`
+    : join(tmpdir(), `cruvero-${digest}.lock`);
 }
 
 function listenOn(path: string): Promise<Server | 'taken'> {
@@ -49,5 +54,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     // Nobody answers: its process was killed and left the name behind.
     await unlink(path).catch(() => undefined);
   }
-  throw new Error(`the data folder ${folder} is in use by another process; stop that one or choose another folder`);
+  throw new Error(
+    `the data folder ${folder} is in use by another process; stop that one or choose another folder`,
+  );
 }

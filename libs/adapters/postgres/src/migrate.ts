@@ -25,15 +25,19 @@ async function migrationsIn(folder: string): Promise<RunnableMigration<SqlSessio
   const names = (await readdir(folder)).filter((file) => file.endsWith('.up.sql')).sort();
   return names.map((file) => {
     const name = file.slice(0, -'.up.sql'.length);
-    const run = (end: string) => async ({ context }: { context: SqlSession }) =>
-      context.script(await readFile(join(folder, `${name}${end}`), 'utf8'));
+    const run =
+      (end: string) =>
+      async ({ context }: { context: SqlSession }) =>
+        context.script(await readFile(join(folder, `${name}${end}`), 'utf8'));
     return { name, up: run('.up.sql'), down: run('.down.sql') };
   });
 }
 
 const storageOf = (session: SqlSession): UmzugStorage => ({
-  logMigration: async ({ name }) => void (await session.query('INSERT INTO mcp_schema_migrations (name) VALUES ($1)', [name])),
-  unlogMigration: async ({ name }) => void (await session.query('DELETE FROM mcp_schema_migrations WHERE name = $1', [name])),
+  logMigration: async ({ name }) =>
+    void (await session.query('INSERT INTO mcp_schema_migrations (name) VALUES ($1)', [name])),
+  unlogMigration: async ({ name }) =>
+    void (await session.query('DELETE FROM mcp_schema_migrations WHERE name = $1', [name])),
   executed: async () => {
     const rows = await session.query('SELECT name FROM mcp_schema_migrations ORDER BY name');
     return rows.map((row) => String(row['name']));
@@ -48,7 +52,10 @@ async function inOneTransaction<T>(runner: SqlRunner, folder: string, act: Act<T
   return runner.transaction('write', async (session) => {
     await session.query(lockText);
     await session.query(tableText);
-    return act(new Umzug({ migrations, context: session, storage: storageOf(session), logger: undefined }), session);
+    return act(
+      new Umzug({ migrations, context: session, storage: storageOf(session), logger: undefined }),
+      session,
+    );
   });
 }
 

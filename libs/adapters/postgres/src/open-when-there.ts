@@ -14,7 +14,10 @@ export interface WaitParts {
 
 const retryMs = 1_000;
 
-/** Undefined where the signal came first. What is not StoreUnavailable (a wrong password, say) rejects at once. */
+/**
+ * Undefined where the signal came first. What is not StoreUnavailable (a wrong password, say) rejects at
+ * once.
+ */
 export async function openWhenThere<T>(open: () => Promise<T>, parts: WaitParts): Promise<T | undefined> {
   while (!parts.signal.aborted) {
     try {

@@ -19,8 +19,10 @@ export interface PgRunnerOptions {
 }
 
 /** Connection lost, refused or shut down; too many clients; out of time: the same call may succeed later. */
-const awayCodes = /^(08|57P|53|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|57014$|55P03$|25P03$)/;
-const awayMessages = /connection terminated|timeout expired|connection timeout|query read timeout|client has encountered|not queryable|after calling end/i;
+const awayCodes =
+  /^(08|57P|53|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|57014$|55P03$|25P03$)/;
+const awayMessages =
+  /connection terminated|timeout expired|connection timeout|query read timeout|client has encountered|not queryable|after calling end/i;
 
 function isAway(error: unknown): boolean {
   if (awayCodes.test(errorCode(error))) return true;
@@ -91,7 +93,11 @@ export function pgRunner(options: PgRunnerOptions): SqlRunner {
   };
 }
 
-async function once<T>(pool: pg.Pool, mode: TransactionMode, work: (s: SqlSession) => Promise<T>): Promise<T> {
+async function once<T>(
+  pool: pg.Pool,
+  mode: TransactionMode,
+  work: (s: SqlSession) => Promise<T>,
+): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   // Without a listener a connection that dies between two statements would end the process.
@@ -105,7 +111,10 @@ async function once<T>(pool: pg.Pool, mode: TransactionMode, work: (s: SqlSessio
   } catch (error) {
     // A connection of unknown state never goes back into the pool.
     if (isAway(error)) broken ??= error instanceof Error ? error : new Error('connection of unknown state');
-    else await client.query('ROLLBACK').catch((e: unknown) => void (broken ??= e instanceof Error ? e : new Error('rollback')));
+    else
+      await client
+        .query('ROLLBACK')
+        .catch((e: unknown) => void (broken ??= e instanceof Error ? e : new Error('rollback')));
     throw error;
   } finally {
     client.off('error', onError);

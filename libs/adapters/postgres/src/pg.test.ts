@@ -84,7 +84,10 @@ describe('PostgreSQL', () => {
     await assert.rejects(store.everything(), StoreUnavailable);
     await server.restart();
     await put(store, 'after', '1');
-    assert.deepEqual((await store.list(tenantId)).map((row) => row.name), ['after', 'before']);
+    assert.deepEqual(
+      (await store.list(tenantId)).map((row) => row.name),
+      ['after', 'before'],
+    );
   });
 
   it('a transaction whose connection is cut leaves nothing and takes no connection with it', async () => {
@@ -104,14 +107,20 @@ describe('PostgreSQL', () => {
   it('a statement that takes too long is StoreUnavailable, one that is wrong is not', async () => {
     const hasty = pgRunner({ url: server.url, log, statementTimeoutMs: 100 });
     await assert.rejects(hasty.query('SELECT pg_sleep(5)'), StoreUnavailable);
-    await assert.rejects(hasty.query('SELECT no_such_column'), (error) => !(error instanceof StoreUnavailable));
+    await assert.rejects(
+      hasty.query('SELECT no_such_column'),
+      (error) => !(error instanceof StoreUnavailable),
+    );
     await hasty[Symbol.asyncDispose]();
   });
 
   it('says neither password nor user of the URL', async () => {
     const url = 'postgres://someone:s3cret@127.0.0.1:1/db';
     const away = pgRunner({ url, log, connectTimeoutMs: 500 });
-    await assert.rejects(away.query('SELECT 1'), (error) => error instanceof StoreUnavailable && !/s3cret/.test(error.message));
+    await assert.rejects(
+      away.query('SELECT 1'),
+      (error) => error instanceof StoreUnavailable && !/s3cret/.test(error.message),
+    );
     assert.equal(databaseLabel(url), '127.0.0.1:1/db');
     assert.doesNotMatch(JSON.stringify(lines), /s3cret|someone/);
     await away[Symbol.asyncDispose]();

@@ -74,7 +74,8 @@ class PgliteRunner implements SqlRunner {
   query: SqlRunner['query'] = (text, values) =>
     this.#turnstile.pass(async () => (await this.#session()).query(text, values));
 
-  script: SqlRunner['script'] = (text) => this.#turnstile.pass(async () => (await this.#session()).script(text));
+  script: SqlRunner['script'] = (text) =>
+    this.#turnstile.pass(async () => (await this.#session()).script(text));
 
   async transaction<T>(mode: TransactionMode, work: (session: SqlSession) => Promise<T>): Promise<T> {
     for (let tried = 1; ; tried += 1) {
@@ -86,7 +87,11 @@ class PgliteRunner implements SqlRunner {
     }
   }
 
-  async #once<T>(session: SqlSession, mode: TransactionMode, work: (s: SqlSession) => Promise<T>): Promise<T> {
+  async #once<T>(
+    session: SqlSession,
+    mode: TransactionMode,
+    work: (s: SqlSession) => Promise<T>,
+  ): Promise<T> {
     await session.query(beginText[mode]);
     try {
       const result = await work(session);
@@ -114,7 +119,11 @@ export async function pgliteRunner(options: PgliteRunnerOptions): Promise<SqlRun
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(options.folder);
   try {
-    return new PgliteRunner(options, lock, await openThread(options.folder, options.openTimeoutMs ?? 120_000));
+    return new PgliteRunner(
+      options,
+      lock,
+      await openThread(options.folder, options.openTimeoutMs ?? 120_000),
+    );
   } catch (error) {
     await lock.release();
     throw error;

@@ -22,7 +22,11 @@ interface Pending {
   readonly timer: NodeJS.Timeout;
 }
 
-export type PgliteQuestion = PgliteAsk extends infer A ? (A extends PgliteAsk ? Omit<A, 'id'> : never) : never;
+export type PgliteQuestion = PgliteAsk extends infer A
+  ? A extends PgliteAsk
+    ? Omit<A, 'id'>
+    : never
+  : never;
 
 export class PgliteThread {
   readonly #worker: Worker;
@@ -33,9 +37,17 @@ export class PgliteThread {
   private constructor(folder: string) {
     const data: PgliteWorkerData = { folder };
     const url = new URL('./pglite-worker.ts', import.meta.url);
-    this.#worker = new Worker(url, { workerData: data, name: 'registry-database', execArgv: [], stdout: true, stderr: true });
+    this.#worker = new Worker(url, {
+      workerData: data,
+      name: 'registry-database',
+      execArgv: [],
+      stdout: true,
+      stderr: true,
+    });
     this.#worker.on('message', (answer: PgliteAnswer) => this.#settle(answer));
-    this.#worker.on('error', (error) => this.#end(`the database thread failed: ${error instanceof Error ? error.message : 'unknown'}`));
+    this.#worker.on('error', (error) =>
+      this.#end(`the database thread failed: ${error instanceof Error ? error.message : 'unknown'}`),
+    );
     this.#worker.on('exit', () => this.#end('the database thread has ended'));
     // What the database prints is read and dropped: unread pipes would fill.
     this.#worker.stdout.resume();

@@ -10,7 +10,12 @@ export interface PgliteWorkerData {
 }
 
 export type PgliteAsk =
-  | { readonly id: number; readonly kind: 'query'; readonly text: string; readonly values: readonly SqlValue[] }
+  | {
+      readonly id: number;
+      readonly kind: 'query';
+      readonly text: string;
+      readonly values: readonly SqlValue[];
+    }
   | { readonly id: number; readonly kind: 'script'; readonly text: string }
   | { readonly id: number; readonly kind: 'close' };
 

@@ -68,7 +68,10 @@ describe('the embedded database', () => {
     await using small = await pgliteRunner({ folder: join(folder, 'stuck'), statementTimeoutMs: 2_000 });
     await small.query('CREATE TABLE kept (n int)');
     await small.query('INSERT INTO kept VALUES (7)');
-    await assert.rejects(small.query('SELECT count(*) FROM generate_series(1, 100000000000)'), StoreUnavailable);
+    await assert.rejects(
+      small.query('SELECT count(*) FROM generate_series(1, 100000000000)'),
+      StoreUnavailable,
+    );
     assert.deepEqual(await small.query('SELECT n FROM kept'), [{ n: 7 }]);
   });
 

@@ -1,6 +1,15 @@
 /** The ServerStore port over any SqlRunner: the same SQL on PostgreSQL 15 and on the embedded PGlite. */
 
-import type { ApiKey, InstanceRecord, Json, PolicyProfile, ServerName, ServerRecord, ServerSource, TenantId } from '@cruvero/core';
+import type {
+  ApiKey,
+  InstanceRecord,
+  Json,
+  PolicyProfile,
+  ServerName,
+  ServerRecord,
+  ServerSource,
+  TenantId,
+} from '@cruvero/core';
 import type { Clock, GatewayRecord, OutboxRow, ServerStore, StoreTransaction } from '@cruvero/ports';
 import { migrateUp } from './migrate.ts';
 import {
@@ -47,7 +56,8 @@ const putGatewayText = `INSERT INTO mcp_gateways (gateway_id, tenant_id, applied
 async function revisionOf(session: SqlSession): Promise<number> {
   return Number((await session.query(revisionText))[0]?.['revision'] ?? 0);
 }
-const apiKeysOf = async (session: SqlSession): Promise<readonly ApiKey[]> => (await session.query(apiKeysText)).map(toApiKey);
+const apiKeysOf = async (session: SqlSession): Promise<readonly ApiKey[]> =>
+  (await session.query(apiKeysText)).map(toApiKey);
 const profilesOf = async (session: SqlSession): Promise<readonly PolicyProfile[]> =>
   (await session.query(profilesText)).map(toProfile);
 

@@ -15,7 +15,10 @@ export type TransactionMode = 'write' | 'snapshot';
 
 /** Rejects with StoreUnavailable while the database is away; other rejections are faults of the statement. */
 export interface SqlRunner extends SqlSession {
-  /** Commits when `work` resolves, rolls back when it rejects. Run again, a few times, after a serialisation failure. */
+  /**
+   * Commits when `work` resolves, rolls back when it rejects. Run again, a few times, after a serialisation
+   * failure.
+   */
   transaction<T>(mode: TransactionMode, work: (session: SqlSession) => Promise<T>): Promise<T>;
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -12,7 +12,17 @@ import type {
   TenantId,
 } from '@cruvero/core';
 import type { InstanceDraft, OutboxDraft, ServerDraft, StoreTransaction } from '@cruvero/ports';
-import { instanceColumns, instanceValues, json, serverColumns, serverValues, text, timeAt, toInstance, toServer } from './rows.ts';
+import {
+  instanceColumns,
+  instanceValues,
+  json,
+  serverColumns,
+  serverValues,
+  text,
+  timeAt,
+  toInstance,
+  toServer,
+} from './rows.ts';
 import type { SqlRow, SqlSession, SqlValue } from './sql-runner.ts';
 
 export const lockText = 'SELECT revision FROM mcp_registry_revision FOR UPDATE';
@@ -91,7 +101,12 @@ export class SqlTransaction implements StoreTransaction {
     return row && toServer(row);
   }
 
-  updateHealth(tenantId: TenantId, name: ServerName, health: HealthStatus, reason?: string): Promise<boolean> {
+  updateHealth(
+    tenantId: TenantId,
+    name: ServerName,
+    health: HealthStatus,
+    reason?: string,
+  ): Promise<boolean> {
     const statement = `UPDATE mcp_servers SET ${healthSet} WHERE tenant_id = $4 AND name = $5 RETURNING 1`;
     return this.#changed(statement, [health, text(reason), this.#nowMs, tenantId, name]);
   }
@@ -103,11 +118,16 @@ export class SqlTransaction implements StoreTransaction {
   }
 
   delete(tenantId: TenantId, name: ServerName): Promise<boolean> {
-    return this.#changed('DELETE FROM mcp_servers WHERE tenant_id = $1 AND name = $2 RETURNING 1', [tenantId, name]);
+    return this.#changed('DELETE FROM mcp_servers WHERE tenant_id = $1 AND name = $2 RETURNING 1', [
+      tenantId,
+      name,
+    ]);
   }
 
   async upsertInstance(draft: InstanceDraft): Promise<InstanceRecord> {
-    return toInstance(firstRow(await this.#session.query(upsertInstanceText, instanceValues(draft, this.#nowMs))));
+    return toInstance(
+      firstRow(await this.#session.query(upsertInstanceText, instanceValues(draft, this.#nowMs))),
+    );
   }
 
   async instances(tenantId: TenantId, name: ServerName): Promise<readonly InstanceRecord[]> {
@@ -126,7 +146,12 @@ export class SqlTransaction implements StoreTransaction {
     return this.#changed(statement, [health, text(reason), this.#nowMs, tenantId, name, id]);
   }
 
-  async touchInstance(tenantId: TenantId, name: ServerName, id: InstanceId, seenMs: number): Promise<boolean> {
+  async touchInstance(
+    tenantId: TenantId,
+    name: ServerName,
+    id: InstanceId,
+    seenMs: number,
+  ): Promise<boolean> {
     const touched = await this.#changed(
       `UPDATE mcp_server_instances SET last_seen = greatest(last_seen, ${timeAt(4)})
         WHERE tenant_id = $1 AND server_name = $2 AND instance_id = $3 RETURNING 1`,
@@ -146,7 +171,15 @@ export class SqlTransaction implements StoreTransaction {
   }
 
   async putApiKey(key: ApiKey): Promise<void> {
-    const values = [key.keyId, key.sha256, key.tenantId, text(key.principal), json(key.scopes), text(key.profile), this.#nowMs];
+    const values = [
+      key.keyId,
+      key.sha256,
+      key.tenantId,
+      text(key.principal),
+      json(key.scopes),
+      text(key.profile),
+      this.#nowMs,
+    ];
     await this.#session.query(putApiKeyText, values);
   }
 
@@ -157,7 +190,14 @@ export class SqlTransaction implements StoreTransaction {
   async putProfile(profile: PolicyProfile): Promise<void> {
     const { name, rateLimit, rateBurst, toolAllowlist, toolDenylist, enforcementMode } = profile;
     const lists = [json(toolAllowlist), json(toolDenylist)];
-    await this.#session.query(putProfileText, [text(name), rateLimit, rateBurst, ...lists, enforcementMode, this.#nowMs]);
+    await this.#session.query(putProfileText, [
+      text(name),
+      rateLimit,
+      rateBurst,
+      ...lists,
+      enforcementMode,
+      this.#nowMs,
+    ]);
   }
 
   deleteProfile(name: string): Promise<boolean> {
@@ -173,11 +213,17 @@ export class SqlTransaction implements StoreTransaction {
   async enqueue(draft: OutboxDraft): Promise<void> {
     const statement = `INSERT INTO mcp_registry_outbox (subject, message_id, body, created_at)
       VALUES ($1, $2, $3, ${timeAt(4)})`;
-    await this.#session.query(statement, [text(draft.subject), text(draft.messageId), json(draft.body), this.#nowMs]);
+    await this.#session.query(statement, [
+      text(draft.subject),
+      text(draft.messageId),
+      json(draft.body),
+      this.#nowMs,
+    ]);
   }
 
   async bumpRevision(): Promise<number> {
-    const statement = 'UPDATE mcp_registry_revision SET revision = revision + 1 RETURNING revision::float8 AS revision';
+    const statement =
+      'UPDATE mcp_registry_revision SET revision = revision + 1 RETURNING revision::float8 AS revision';
     return Number(firstRow(await this.#session.query(statement))['revision']);
   }
 }

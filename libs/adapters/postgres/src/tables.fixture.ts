@@ -4,7 +4,8 @@ import type { SqlRunner } from './sql-runner.ts';
 
 /** Every table, sequence, type and function that somebody made in this database. */
 export async function publicTables(runner: SqlRunner): Promise<readonly string[]> {
-  const rows = await runner.query(`SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace
+  const rows =
+    await runner.query(`SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace
     UNION ALL SELECT typname FROM pg_type WHERE typnamespace = 'public'::regnamespace
     UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1`);
   return rows.map((row) => String(row['name']));

@@ -27,7 +27,9 @@ export class Turnstile {
       return Promise.resolve();
     }
     if (this.#waiters.length >= this.#waitersMax) {
-      throw new StoreUnavailable(`the embedded database is busy: ${this.#waitersMax} statements wait already`);
+      throw new StoreUnavailable(
+        `the embedded database is busy: ${this.#waitersMax} statements wait already`,
+      );
     }
     return new Promise((resolve) => void this.#waiters.push(resolve));
   }

@@ -76,9 +76,13 @@ describe('compileServers', () => {
   });
 
   it('shows instances by transport and health, and needs an endpoint', () => {
-    const byTransport = transports.filter((transport) => compiled([server()], [instance({ transport })]).length > 0);
+    const byTransport = transports.filter(
+      (transport) => compiled([server()], [instance({ transport })]).length > 0,
+    );
     assert.deepEqual(byTransport, ['http', 'sse', 'inproc']);
-    const byHealth = healthStatuses.filter((healthStatus) => compiled([server()], [instance({ healthStatus })]).length > 0);
+    const byHealth = healthStatuses.filter(
+      (healthStatus) => compiled([server()], [instance({ healthStatus })]).length > 0,
+    );
     assert.deepEqual(byHealth, ['healthy', 'degraded', 'unhealthy', 'stale', 'unknown']);
     const { endpoint: _endpoint, ...nowhere } = instance();
     assert.deepEqual(compiled([server()], [nowhere, instance({ endpoint: '' })]), []);
@@ -89,16 +93,23 @@ describe('compileServers', () => {
     const acme = 'acme' as TenantId;
     const servers = [server(), server({ tenantId: acme })];
     const instances = [instance(), instance({ tenantId: acme, endpoint: 'http://acme/mcp' })];
-    assert.deepEqual(compiled(servers, instances).map((s) => [s.tenantId, s.instances[0]?.endpoint]), [
-      ['acme', 'http://acme/mcp'],
-      ['default', 'http://127.0.0.1:1/mcp'],
-    ]);
-    assert.deepEqual(compiled(servers, instances, acme).map((s) => s.tenantId), ['acme']);
+    assert.deepEqual(
+      compiled(servers, instances).map((s) => [s.tenantId, s.instances[0]?.endpoint]),
+      [
+        ['acme', 'http://acme/mcp'],
+        ['default', 'http://127.0.0.1:1/mcp'],
+      ],
+    );
+    assert.deepEqual(
+      compiled(servers, instances, acme).map((s) => s.tenantId),
+      ['acme'],
+    );
     assert.deepEqual(compiled(servers, instances, 'other' as TenantId), []);
   });
 
   it('takes the strategy from metadata where it is a known one', () => {
-    const of = (metadata: InstanceRecord['metadata']) => compiled([server()], [instance({ metadata })])[0]?.strategy;
+    const of = (metadata: InstanceRecord['metadata']) =>
+      compiled([server()], [instance({ metadata })])[0]?.strategy;
     assert.equal(of({ load_balancer: 'LEAST_CONNECTIONS' }), 'least_connections');
     assert.equal(of({ strategy: 'ip_hash' }), 'ip_hash');
     assert.equal(of({ strategy: 'fastest' }), 'round_robin');
@@ -116,7 +127,10 @@ describe('compileServers', () => {
 
   it('gives the same for rows in any order, and does not change them', () => {
     const names = ['a', 'b', 'c_d', 'c-d', 'c'] as ServerName[];
-    const servers = names.flatMap((name) => [server({ name }), server({ name, tenantId: 'acme' as TenantId })]);
+    const servers = names.flatMap((name) => [
+      server({ name }),
+      server({ name, tenantId: 'acme' as TenantId }),
+    ]);
     const instances = servers.flatMap(({ tenantId, name }) =>
       ['1', '2', '10'].map((id) => instance({ tenantId, serverName: name, instanceId: id as InstanceId })),
     );

@@ -19,7 +19,10 @@ const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** A stdio server runs in somebody else's process: it is known, but nobody can be sent there. */
 export const isReachable = (row: InstanceRecord): row is InstanceRecord & { readonly endpoint: string } =>
-  row.transport !== 'stdio' && row.endpoint !== undefined && row.endpoint !== '' && row.healthStatus !== 'expired';
+  row.transport !== 'stdio' &&
+  row.endpoint !== undefined &&
+  row.endpoint !== '' &&
+  row.healthStatus !== 'expired';
 
 const isServed = (row: ServerRecord): boolean => row.status === 'active' || row.status === 'pending';
 
@@ -35,11 +38,15 @@ function instanceOf(row: InstanceRecord & { readonly endpoint: string }): Instan
   };
 }
 
-/** `load_balancer` (or `strategy`) in an instance's metadata, in any case; the first instance that names a known one counts. */
+/**
+ * `load_balancer` (or `strategy`) in an instance's metadata, in any case; the first instance that names a
+ * known one counts.
+ */
 function strategyOf(instances: readonly InstanceRecord[]): BalanceStrategy {
   for (const { metadata } of instances) {
     const said = metadata['load_balancer'] ?? metadata['strategy'];
-    const found = typeof said === 'string' && balanceStrategies.find((strategy) => strategy === said.toLowerCase());
+    const found =
+      typeof said === 'string' && balanceStrategies.find((strategy) => strategy === said.toLowerCase());
     if (found) return found;
   }
   return 'round_robin';
@@ -51,7 +58,10 @@ function hashOf(instances: readonly InstanceRecord[]): string | undefined {
   return hashes.size === 0 ? undefined : [...hashes].sort().join('+');
 }
 
-function serverOf(row: ServerRecord, reachable: readonly (InstanceRecord & { readonly endpoint: string })[]): Server {
+function serverOf(
+  row: ServerRecord,
+  reachable: readonly (InstanceRecord & { readonly endpoint: string })[],
+): Server {
   const capabilitiesHash = hashOf(reachable);
   return {
     tenantId: row.tenantId,
@@ -81,7 +91,12 @@ export function compileServers(rows: CatalogRows, gatewayTenant: TenantId): read
   for (const row of rows.servers) {
     const instances = reachable.get(serverKey(row.tenantId, row.name));
     if (!instances || !isServed(row) || !isSeenBy(gatewayTenant, row.tenantId)) continue;
-    servers.push(serverOf(row, instances.sort((a, b) => byText(a.instanceId, b.instanceId))));
+    servers.push(
+      serverOf(
+        row,
+        instances.sort((a, b) => byText(a.instanceId, b.instanceId)),
+      ),
+    );
   }
   return servers.sort((a, b) => byText(a.tenantId, b.tenantId) || byText(a.name, b.name));
 }

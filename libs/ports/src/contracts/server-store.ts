@@ -2,59 +2,24 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ApiKey, GatewayId, InstanceId, PolicyProfile, ServerName, TenantId } from '@cruvero/core';
-import type { InstanceDraft, ServerDraft, ServerStore } from '../server-store.ts';
-
-const tenantA = 'tenant-a' as TenantId;
-const tenantB = 'tenant-b' as TenantId;
-const weather = 'weather' as ServerName;
-const first = 'weather-1' as InstanceId;
+import type { GatewayId, InstanceId, PolicyProfile, ServerName, TenantId } from '@cruvero/core';
+import type { ServerStore } from '../server-store.ts';
+import {
+  apiKey,
+  draftOf,
+  first,
+  instanceOf,
+  profile,
+  tenantA,
+  tenantB,
+  weather,
+} from './server-store-drafts.ts';
 
 export interface StoreClock {
   nowMs(): number;
 }
 /** Opens an empty store whose rows are stamped by this clock. */
 export type OpenStore = (clock: StoreClock) => Promise<ServerStore>;
-
-const draftOf = (changes: Partial<ServerDraft> = {}): ServerDraft => ({
-  tenantId: tenantA,
-  name: weather,
-  transport: 'http',
-  endpoint: 'http://127.0.0.1:8089/mcp',
-  debug: false,
-  source: 'nats',
-  status: 'pending',
-  toolCount: 1,
-  tools: [{ name: 'forecast', inputSchema: { zulu: 1, alpha: 2 } }],
-  healthStatus: 'unknown',
-  lastSeenMs: 1_800_000_000_123,
-  ...changes,
-});
-
-const instanceOf = (changes: Partial<InstanceDraft> = {}): InstanceDraft => ({
-  tenantId: tenantA,
-  serverName: weather,
-  instanceId: first,
-  transport: 'http',
-  endpoint: 'http://127.0.0.1:8089/mcp',
-  weight: 1,
-  tags: [],
-  metadata: {},
-  healthStatus: 'unknown',
-  lastSeenMs: 1_800_000_000_123,
-  ...changes,
-});
-
-const apiKey = (keyId: string, digit: string): ApiKey => ({
-  keyId,
-  sha256: digit.repeat(64),
-  tenantId: tenantA,
-  principal: 'agent',
-  scopes: ['mcp'],
-  profile: 'default',
-});
-
-const profile: PolicyProfile = { name: 'default', rateLimit: 0.5, rateBurst: 2, enforcementMode: 'enforce' };
 
 class TestClock implements StoreClock {
   atMs = 1_800_000_000_000;
@@ -108,7 +73,9 @@ function serverRows(test: Test): void {
   });
 
   test('keeps announced tools letter for letter: key order, control characters, lone surrogates', async (store) => {
-    const tools = [{ name: 'odd', zulu: 1, alpha: { b: 1, a: 2 }, description: 'nul \0 and half \ud800 a pair' }];
+    const tools = [
+      { name: 'odd', zulu: 1, alpha: { b: 1, a: 2 }, description: 'nul \0 and half \ud800 a pair' },
+    ];
     await store.transaction((tx) => tx.upsert(draftOf({ tools })));
     const read = await store.get(tenantA, weather);
     assert.equal(JSON.stringify(read?.tools), JSON.stringify(tools));
@@ -145,8 +112,14 @@ function serverRows(test: Test): void {
         await tx.upsert(draftOf({ name, source: i % 2 === 0 ? 'nats' : 'file' }));
       }
     });
-    assert.deepEqual((await store.list(tenantA)).map((row) => row.name), ['a', 'a-b', 'a0', 'a_b', 'b']);
-    assert.deepEqual((await store.listBySource(tenantA, 'file')).map((row) => row.name), ['a', 'a_b']);
+    assert.deepEqual(
+      (await store.list(tenantA)).map((row) => row.name),
+      ['a', 'a-b', 'a0', 'a_b', 'b'],
+    );
+    assert.deepEqual(
+      (await store.listBySource(tenantA, 'file')).map((row) => row.name),
+      ['a', 'a_b'],
+    );
     assert.deepEqual(await store.listBySource(tenantA, 'env'), []);
   });
 
@@ -167,7 +140,10 @@ function serverRows(test: Test): void {
     );
     await store.transaction((tx) => tx.updateHealth(tenantA, weather, 'stale'));
     const stale = await store.get(tenantA, weather);
-    assert.deepEqual([stale?.healthStatus, stale?.healthReason, stale?.lastHealthyMs], ['stale', undefined, 1_800_000_001_000]);
+    assert.deepEqual(
+      [stale?.healthStatus, stale?.healthReason, stale?.lastHealthyMs],
+      ['stale', undefined, 1_800_000_001_000],
+    );
   });
 
   test('keeps text that looks like SQL as text', async (store) => {
@@ -283,7 +259,10 @@ function instanceRows(test: Test): void {
     const rows = await store.instances(tenantA, weather);
     assert.deepEqual(
       rows.map((row) => [row.instanceId, row.healthStatus, row.healthReason]),
-      [['two', 'unknown', undefined], ['weather-1', 'stale', 'no heartbeat for 90 s']],
+      [
+        ['two', 'unknown', undefined],
+        ['weather-1', 'stale', 'no heartbeat for 90 s'],
+      ],
     );
   });
 
@@ -354,12 +333,19 @@ function atomicity(test: Test): void {
         }),
       ),
     );
-    assert.deepEqual([...revisions].sort((a, b) => a - b), Array.from({ length: 12 }, (_, i) => i + 1));
+    assert.deepEqual(
+      [...revisions].sort((a, b) => a - b),
+      Array.from({ length: 12 }, (_, i) => i + 1),
+    );
     assert.equal((await store.list(tenantA)).length, 1);
     const outbox = await store.outbox(100);
     assert.equal(outbox.length, 12);
     const order = outbox.map((row) => revisions[Number(row.messageId.slice(1))]);
-    assert.deepEqual(order, [...order].sort((a, b) => (a ?? 0) - (b ?? 0)), 'outbox is in commit order');
+    assert.deepEqual(
+      order,
+      [...order].sort((a, b) => (a ?? 0) - (b ?? 0)),
+      'outbox is in commit order',
+    );
   });
 
   test('a read, change, write by many at once loses no step', async (store) => {
@@ -394,7 +380,11 @@ function wholeView(test: Test): void {
 
   test('everything() holds all tenants, ordered by tenant, name, instance', async (store) => {
     await store.transaction(async (tx) => {
-      for (const [tenantId, name] of [[tenantB, 'a'], [tenantA, 'z'], [tenantA, 'b']] as [TenantId, ServerName][]) {
+      for (const [tenantId, name] of [
+        [tenantB, 'a'],
+        [tenantA, 'z'],
+        [tenantA, 'b'],
+      ] as [TenantId, ServerName][]) {
         await tx.upsert(draftOf({ tenantId, name }));
         for (const id of ['2', '10', '1'] as InstanceId[]) {
           await tx.upsertInstance(instanceOf({ tenantId, serverName: name, instanceId: id }));
@@ -402,8 +392,14 @@ function wholeView(test: Test): void {
       }
     });
     const { servers, instances } = await store.everything();
-    assert.deepEqual(servers.map((s) => `${s.tenantId}/${s.name}`), ['tenant-a/b', 'tenant-a/z', 'tenant-b/a']);
-    assert.deepEqual(instances.slice(0, 4).map((i) => `${i.serverName}/${i.instanceId}`), ['b/1', 'b/10', 'b/2', 'z/1']);
+    assert.deepEqual(
+      servers.map((s) => `${s.tenantId}/${s.name}`),
+      ['tenant-a/b', 'tenant-a/z', 'tenant-b/a'],
+    );
+    assert.deepEqual(
+      instances.slice(0, 4).map((i) => `${i.serverName}/${i.instanceId}`),
+      ['b/1', 'b/10', 'b/2', 'z/1'],
+    );
   });
 }
 
@@ -413,11 +409,17 @@ function smallTables(test: Test): void {
       for (let i = 0; i < 5; i += 1) await tx.enqueue({ subject: 's', messageId: `m${i}`, body: i });
     });
     const two = await store.outbox(2);
-    assert.deepEqual(two.map((row) => row.messageId), ['m0', 'm1']);
+    assert.deepEqual(
+      two.map((row) => row.messageId),
+      ['m0', 'm1'],
+    );
     await store.settle(two.map((row) => row.id));
     await store.settle([]);
     await store.settle(two.map((row) => row.id));
-    assert.deepEqual((await store.outbox(10)).map((row) => row.messageId), ['m2', 'm3', 'm4']);
+    assert.deepEqual(
+      (await store.outbox(10)).map((row) => row.messageId),
+      ['m2', 'm3', 'm4'],
+    );
   });
 
   test('forgets old sights only', async (store, clock) => {
@@ -425,7 +427,10 @@ function smallTables(test: Test): void {
     clock.atMs += 10_000;
     await store.transaction((tx) => tx.firstSight('new'));
     assert.equal(await store.forgetSights(clock.atMs - 5_000), 1);
-    const again = await store.transaction(async (tx) => [await tx.firstSight('old'), await tx.firstSight('new')]);
+    const again = await store.transaction(async (tx) => [
+      await tx.firstSight('old'),
+      await tx.firstSight('new'),
+    ]);
     assert.deepEqual(again, [true, false]);
   });
 
@@ -438,7 +443,10 @@ function smallTables(test: Test): void {
       await tx.putProfile(profile);
       await tx.putProfile(rich);
     });
-    assert.deepEqual(await store.apiKeys(), [{ ...apiKey('k1', 'a'), scopes: ['mcp', 'admin'] }, apiKey('k2', 'b')]);
+    assert.deepEqual(await store.apiKeys(), [
+      { ...apiKey('k1', 'a'), scopes: ['mcp', 'admin'] },
+      apiKey('k2', 'b'),
+    ]);
     assert.deepEqual(await store.profiles(), [rich, profile]);
     await assert.rejects(store.transaction((tx) => tx.putApiKey(apiKey('k3', 'a'))));
     const gone = await store.transaction(async (tx) => [
@@ -449,7 +457,10 @@ function smallTables(test: Test): void {
     ]);
     assert.deepEqual(gone, [true, false, true, false]);
     const left = await store.everything();
-    assert.deepEqual([left.apiKeys.map((k) => k.keyId), left.profiles.map((p) => p.name)], [['k2'], ['default']]);
+    assert.deepEqual(
+      [left.apiKeys.map((k) => k.keyId), left.profiles.map((p) => p.name)],
+      [['k2'], ['default']],
+    );
   });
 
   test('keeps the last word of each gateway', async (store) => {

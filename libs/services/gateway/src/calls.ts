@@ -4,6 +4,7 @@ import {
   defaultProfile,
   isFault,
   listKindOf,
+  modernOnlyMethods,
   modernResult,
   type Fault,
   type PolicyProfile,
@@ -13,6 +14,7 @@ import {
 } from '@cruvero/core';
 import type { Clock } from '@cruvero/ports';
 import type { Catalog } from './catalog/catalog.ts';
+import { endAt } from './deadline.ts';
 import { aggregateFace, discoverResult, serverFace, type Face } from './faces.ts';
 import type { Links } from './links.ts';
 import type { Door, Identified, Inbound, Next, Permitted } from './pipeline.ts';
@@ -46,7 +48,7 @@ export class Calls {
       return { fault: 'overloaded', detail: 'Too many calls are under way here; try again soon.', retryAfterMs: 1_000 };
     }
     this.#running += 1;
-    const timer = this.#parts.clock.after(inbound.deadlineMs - this.#parts.clock.nowMs(), () => inbound.abort.abort());
+    const timer = endAt(inbound.deadlineMs, inbound.abort, this.#parts.clock);
     try {
       return await this.#dispatch(this.#permit({ ...inbound, principal }));
     } finally {
@@ -69,7 +71,9 @@ export class Calls {
   async #dispatch(call: Permitted): Promise<Reply | Fault> {
     const { method } = call.message;
     if (method === 'ping') return { kind: 'result', text: '{}' };
-    if (notCarried.has(method)) return { fault: 'unknown_method', method };
+    if (notCarried.has(method) || (call.spoken.era === 'legacy' && modernOnlyMethods.has(method))) {
+      return { fault: 'unknown_method', method };
+    }
     if (method === 'server/discover') return this.#discover(call);
     const kind = call.door.door === 'aggregate' ? listKindOf(method) : undefined;
     if (kind !== undefined) {

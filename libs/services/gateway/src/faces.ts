@@ -44,7 +44,7 @@ export async function serverFace(server: Server, links: Links): Promise<Face | F
   const detail = 'it has no running instance';
   let last: Fault = { fault: 'upstream_unavailable', server: server.name, detail, neverLeft: true };
   for (const instance of server.instances) {
-    const face = await links.of(server.name, instance).face();
+    const face = await links.of(server, instance).face();
     if (!isFault(face)) return { ...face, capabilities: carried(face.capabilities) };
     last = face;
   }

@@ -4,6 +4,8 @@ import {
   adaptReply,
   changeMembers,
   exposeUris,
+  faultData,
+  faultTable,
   isFault,
   isJsonProblem,
   objectMembers,
@@ -14,20 +16,21 @@ import {
   type Reply,
 } from '@cruvero/core';
 import type { Telemetry } from '@cruvero/ports';
+import { lateBy } from './deadline.ts';
 import type { Links } from './links.ts';
 import type { Forward, Routed } from './pipeline.ts';
 
 export function forwarder(links: Links, telemetry: Telemetry): Forward {
   let tokens = 0;
   return async (call, instance) => {
-    tokens = (tokens + 1) % Number.MAX_SAFE_INTEGER;
+    const token = (tokens = (tokens + 1) % Number.MAX_SAFE_INTEGER);
     const span = telemetry.tracer.start('mcp forward', call.trace, 'client');
-    const answer = await links.of(call.server.name, instance).request({
+    const answer = await links.of(call.server, instance).request({
       method: call.message.method,
       params: call.message.params,
       meta: call.spoken.meta,
       metaChanges: {
-        ...progress(call, tokens),
+        ...progress(call, token),
         traceparent: span.context.traceparent,
         tracestate: span.context.tracestate,
       },
@@ -35,13 +38,19 @@ export function forwarder(links: Links, telemetry: Telemetry): Forward {
       sessionKey: sessionKey(call),
       capabilities: call.capabilities,
       abort: call.abort,
-      onNotification: (text) => relay(call, tokens, text),
+      onNotification: (text) => relay(call, token, text),
     });
     if (isFault(answer)) span.fail(answer.fault);
     span.set('mcp.instance', instance.instanceId);
     span.end();
-    return isFault(answer) ? answer : toCaller(call, answer.reply, answer.era);
+    return isFault(answer) ? ownUp(call, answer) : toCaller(call, answer.reply, answer.era);
   };
+}
+
+/** A call that its deadline ended was not cancelled by its caller: the server took too long. */
+function ownUp(call: Routed, fault: Fault): Fault {
+  const late = fault.fault === 'cancelled' ? lateBy(call.abort.signal) : undefined;
+  return late === undefined ? fault : { fault: 'upstream_timeout', server: call.server.name, timeoutMs: late };
 }
 
 /** Sessions are never shared between principals. */
@@ -56,8 +65,17 @@ function progress(call: Routed, token: number): { readonly progressToken?: Json 
 
 function toCaller(call: Routed, reply: Reply, from: 'legacy' | 'modern'): Reply | Fault {
   const adapted = adaptReply(reply, call.message.method, from, call.spoken.era, call.server.name);
-  if (isFault(adapted) || adapted.kind === 'error' || call.door.door === 'server') return adapted;
+  if (isFault(adapted)) return untranslatable(call, adapted);
+  if (adapted.kind === 'error' || call.door.door === 'server') return adapted;
   return { kind: 'result', text: exposeUris(call.message.method, call.server.name, adapted.text) };
+}
+
+/** The server did its work, so this speaks neither against it nor for another attempt: an answer, not a fault. */
+function untranslatable(call: Routed, fault: Fault): Reply | Fault {
+  if (fault.fault !== 'upstream_broken') return fault;
+  const message = `The answer of server ${JSON.stringify(call.server.name)} cannot be given to you: ${fault.detail}.`;
+  const { code } = faultTable[fault.fault];
+  return { kind: 'error', code, text: JSON.stringify({ code, message, data: faultData(fault) }) };
 }
 
 /** Notifications about this call go to its caller, with the token it gave. */

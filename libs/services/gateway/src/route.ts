@@ -86,10 +86,12 @@ function routeCompletion(call: Permitted): Routed | Fault {
   const ref = parseJsonObject(paramText(call.message.params, 'ref') ?? '');
   if (!ref) return { fault: 'bad_params', detail: 'params.ref is missing: a reference to a prompt or a resource template.' };
   const byUri = ref['type'] === 'ref/resource';
-  const named = byUri ? ref['uri'] : ref['name'];
-  const owned = (byUri ? uriOwner : nameOwner)(call, typeof named === 'string' ? named : undefined);
+  const member = byUri ? 'uri' : 'name';
+  const named = ref[member];
+  if (typeof named !== 'string') return { fault: 'bad_params', detail: `params.ref.${member} is missing: a string as the lists give it.` };
+  const owned = byUri ? uriOwner(call, named) : nameOwner(call, named);
   if ('fault' in owned) return owned;
-  const ownRef = { ...ref, [byUri ? 'uri' : 'name']: owned.own };
+  const ownRef = { ...ref, [member]: owned.own };
   return routed(call, owned.server, owned.own, { ref: JSON.stringify(ownRef) }, true);
 }
 

@@ -41,8 +41,7 @@ export class ClientSessions {
 
   /** The one idle longest makes room for a new one. */
   open(facts: Omit<ClientSession, 'id' | 'usedAtMs' | 'closeStream' | 'running'>): ClientSession {
-    this.sweep();
-    const oldest = this.#sessions.size >= this.#bounds.sessionsMax ? this.#sessions.values().next().value : undefined;
+    const oldest = this.#sessions.size >= this.#bounds.sessionsMax ? this.#idleLongest() : undefined;
     if (oldest) this.#end(oldest);
     const id = randomBytes(24).toString('base64url');
     const session: ClientSession = {
@@ -70,17 +69,27 @@ export class ClientSessions {
     this.#end(session);
   }
 
-  /** A session with an open stream is in use. */
+  /** A session with an open stream, or with a call under way, is in use. */
   sweep(): void {
     const nowMs = this.#clock.nowMs();
     for (const session of this.#sessions.values()) {
-      if (session.closeStream) session.usedAtMs = nowMs;
+      if (session.closeStream || session.running.size > 0) session.usedAtMs = nowMs;
       else if (nowMs - session.usedAtMs >= this.#bounds.sessionIdleMs) this.#end(session);
     }
   }
 
   closeAll(): void {
     for (const session of this.#sessions.values()) this.#end(session);
+  }
+
+  /** One with an open stream goes only if all have one: a Map keeps insertion order, and use re-inserts. */
+  #idleLongest(): ClientSession | undefined {
+    let first: ClientSession | undefined;
+    for (const session of this.#sessions.values()) {
+      if (!session.closeStream && session.running.size === 0) return session;
+      first ??= session;
+    }
+    return first;
   }
 
   #end(session: ClientSession): void {

@@ -22,7 +22,7 @@ import { startControlLink, type ControlLink } from './control/control-link.ts';
 import { readLastKnown, writeLastKnown, type LastKnown } from './control/last-known.ts';
 import { SnapshotState, type SnapshotChange } from './control/state.ts';
 import { gatewayInfo } from './faces.ts';
-import { balancer, stateKey, type Balancer, type BalanceParts } from './filters/balance.ts';
+import { balancer, type Balancer, type BalanceParts } from './filters/balance.ts';
 import { limitFilter } from './filters/limit.ts';
 import { measureFilter } from './filters/measure.ts';
 import { retryFilter, type Tried } from './filters/retry.ts';
@@ -212,7 +212,7 @@ async function openDoors(config: GatewayConfig, ports: GatewayPorts, rooms: Room
     }),
     serveMcp: (request, response, door) => serveMcp(request, response, door, endpoint),
     mounts: [
-      { prefix: restPrefix, handler: restFacade({ config, calls, catalog, clock, snapshot }) },
+      { prefix: restPrefix, handler: restFacade({ config, calls, catalog, clock, snapshot, log: telemetry.log }) },
       ...(ports.mounts ?? []),
     ],
   });
@@ -227,9 +227,7 @@ function readiness(clock: Clock, state: SnapshotState): Health {
 }
 
 function forgetGone(snapshot: Snapshot, links: Links, balance: Balancer): void {
-  const keys = new Set<string>();
-  for (const server of snapshot.servers.values()) for (const instance of server.instances) keys.add(stateKey(instance));
-  balance.keepOnly(keys);
+  balance.keepOnly(snapshot.servers.values());
   void links.keepOnly(snapshot.servers.values());
 }
 

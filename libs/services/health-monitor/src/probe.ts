@@ -17,23 +17,27 @@ interface Failure {
  * Undefined where the server answered. A server that answers wrongly although its last probe was good may have been
  * restarted and have forgotten its session or changed its era: it is asked once more from the beginning.
  */
-export async function probeLink(link: UpstreamLink, answeredBefore: boolean): Promise<ProbeOutcome> {
-  const first = await askOnce(link);
+export async function probeLink(
+  link: UpstreamLink,
+  answeredBefore: boolean,
+  timeoutMs: number,
+): Promise<ProbeOutcome> {
+  const first = await askOnce(link, timeoutMs);
   if (!first?.answered || !answeredBefore) return first;
   await link.reset();
-  return askOnce(link);
+  return askOnce(link, timeoutMs);
 }
 
-async function askOnce(link: UpstreamLink): Promise<Failure | undefined> {
+async function askOnce(link: UpstreamLink, timeoutMs: number): Promise<Failure | undefined> {
   const face = await link.face();
   if (isFault(face)) return failure(face);
-  if (face.era === 'legacy') return ping(link);
+  if (face.era === 'legacy') return ping(link, timeoutMs);
   const answer = await link.probe(sessionKey);
   return isFault(answer) ? failure(answer) : undefined;
 }
 
 /** Over the one session kept for this. A server without `ping` says so, and thereby lives. */
-async function ping(link: UpstreamLink): Promise<Failure | undefined> {
+async function ping(link: UpstreamLink, timeoutMs: number): Promise<Failure | undefined> {
   const answer = await link.request({
     method: 'ping',
     params: noParams,
@@ -43,6 +47,8 @@ async function ping(link: UpstreamLink): Promise<Failure | undefined> {
     sessionKey,
     capabilities: {},
     abort: new AbortController(),
+    timeoutMs,
+    wholeMs: timeoutMs,
   });
   if (isFault(answer)) return failure(answer);
   const { reply } = answer;

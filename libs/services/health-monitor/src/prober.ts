@@ -131,7 +131,7 @@ export class Prober {
   async #probe(probed: Probed): Promise<void> {
     const { clock, random, onOutcome } = this.#parts;
     const startedMs = clock.monotonicMs();
-    const outcome = await probeLink(probed.link, probed.failures === 0);
+    const outcome = await probeLink(probed.link, probed.failures === 0, this.#options.timeoutMs);
     // a session opened while the instance was being forgotten is ended too
     if (probed.gone) return probed.link.close();
     probed.failures = outcome ? (probed.failures ?? 0) + 1 : 0;

@@ -20,17 +20,24 @@ export interface Applied {
 }
 
 const instancesMax = 256;
-const unreachable = 'It speaks stdio in a process of its own; put the stdio-bridge in front of it to make it reachable.';
+const unreachable =
+  'It speaks stdio in a process of its own; put the stdio-bridge in front of it to make it reachable.';
 
 type Payload = AnnounceEvent['payload'];
 
-function refusal(payload: Payload, parts: AnnounceParts, known: ServerRecord | undefined): string | undefined {
+function refusal(
+  payload: Payload,
+  parts: AnnounceParts,
+  known: ServerRecord | undefined,
+): string | undefined {
   const { transport, endpoint } = payload;
   if (transport === 'stdio') return undefined;
   if (endpoint === undefined) return `transport ${transport} needs an endpoint`;
   if (transport === 'inproc') {
     if (!parts.acceptInproc) return 'transport inproc exists only inside one process';
-    return /^inproc:\/\/[A-Za-z0-9._:/-]+$/.test(endpoint) ? undefined : 'the endpoint must begin with inproc://';
+    return /^inproc:\/\/[A-Za-z0-9._:/-]+$/.test(endpoint)
+      ? undefined
+      : 'the endpoint must begin with inproc://';
   }
   const problem = endpointProblem(endpoint, known?.allowedEndpoints);
   return problem === undefined ? undefined : `the endpoint ${problem}`;
@@ -53,7 +60,12 @@ function statusAfter(known: ServerRecord | undefined): ServerStatus {
   return known.status;
 }
 
-function serverDraft(payload: Payload, known: ServerRecord | undefined, tenantId: TenantId, nowMs: number): ServerDraft {
+function serverDraft(
+  payload: Payload,
+  known: ServerRecord | undefined,
+  tenantId: TenantId,
+  nowMs: number,
+): ServerDraft {
   const name = readServerName(payload.server);
   if (!name) throw new Error('the schema lets valid server names through only');
   const tools = (payload.tools as readonly JsonObject[]).map(asListed);
@@ -62,7 +74,9 @@ function serverDraft(payload: Payload, known: ServerRecord | undefined, tenantId
     tenantId,
     name,
     transport: payload.transport,
-    ...(payload.transport === 'stdio' || payload.endpoint === undefined ? {} : { endpoint: payload.endpoint }),
+    ...(payload.transport === 'stdio' || payload.endpoint === undefined
+      ? {}
+      : { endpoint: payload.endpoint }),
     ...(payload.command === undefined ? {} : { command: payload.command }),
     ...(payload.args === undefined ? {} : { args: payload.args }),
     // What somebody wrote down keeps its source: it does not go when its instances go.
@@ -77,7 +91,9 @@ function serverDraft(payload: Payload, known: ServerRecord | undefined, tenantId
 }
 
 /** What an announcement does not speak of: it stays as it was. */
-function keptOf(known: ServerRecord | undefined): Pick<ServerDraft, 'debug' | 'healthStatus'> & Partial<ServerDraft> {
+function keptOf(
+  known: ServerRecord | undefined,
+): Pick<ServerDraft, 'debug' | 'healthStatus'> & Partial<ServerDraft> {
   if (!known) return { debug: false, healthStatus: 'unknown' };
   const { debug, healthStatus, healthReason, lastHealthyMs, envVars, allowedEndpoints } = known;
   return {
@@ -90,7 +106,12 @@ function keptOf(known: ServerRecord | undefined): Pick<ServerDraft, 'debug' | 'h
   };
 }
 
-function instanceDraft(payload: Payload, server: ServerDraft, known: InstanceRecord | undefined, nowMs: number): InstanceDraft {
+function instanceDraft(
+  payload: Payload,
+  server: ServerDraft,
+  known: InstanceRecord | undefined,
+  nowMs: number,
+): InstanceDraft {
   const instanceId = readInstanceId(payload.instance_id);
   if (!instanceId) throw new Error('the schema lets valid instance ids through only');
   const stdio = payload.transport === 'stdio';
@@ -105,10 +126,16 @@ function instanceDraft(payload: Payload, server: ServerDraft, known: InstanceRec
     metadata: payload.metadata as JsonObject,
     ...(payload.version === undefined ? {} : { version: payload.version }),
     ...(payload.capabilities_hash === undefined ? {} : { capabilitiesHash: payload.capabilities_hash }),
-    ...(payload.heartbeat_interval_ms === undefined ? {} : { heartbeatIntervalMs: payload.heartbeat_interval_ms }),
+    ...(payload.heartbeat_interval_ms === undefined
+      ? {}
+      : { heartbeatIntervalMs: payload.heartbeat_interval_ms }),
     // Being alive again is for the health monitor to say.
     healthStatus: known?.healthStatus ?? 'unknown',
-    ...(stdio ? { healthReason: unreachable } : known?.healthReason === undefined ? {} : { healthReason: known.healthReason }),
+    ...(stdio
+      ? { healthReason: unreachable }
+      : known?.healthReason === undefined
+        ? {}
+        : { healthReason: known.healthReason }),
     ...(known?.lastHealthyMs === undefined ? {} : { lastHealthyMs: known.lastHealthyMs }),
     lastSeenMs: nowMs,
   };
@@ -127,7 +154,11 @@ function contentOf(server: ServerDraft | undefined, instance: InstanceDraft | un
   ]);
 }
 
-export async function applyAnnounce(tx: StoreTransaction, event: AnnounceEvent, parts: AnnounceParts): Promise<Applied> {
+export async function applyAnnounce(
+  tx: StoreTransaction,
+  event: AnnounceEvent,
+  parts: AnnounceParts,
+): Promise<Applied> {
   const tenantId = readTenantId(event.tenant_id) ?? parts.tenantId;
   const name = readServerName(event.payload.server);
   if (!name) return { outcome: 'refused', detail: 'the server name is not valid' };

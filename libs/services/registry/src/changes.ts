@@ -38,8 +38,15 @@ export interface Changed {
   readonly server?: ServerName;
 }
 
-/** Call it once a transaction, as the last step: gateways are told the new revision, listeners on the bus the reason. */
-export async function recordChange(tx: StoreTransaction, parts: ChangeParts, changed: Changed): Promise<number> {
+/**
+ * Call it once a transaction, as the last step: gateways are told the new revision, listeners on the bus the
+ * reason.
+ */
+export async function recordChange(
+  tx: StoreTransaction,
+  parts: ChangeParts,
+  changed: Changed,
+): Promise<number> {
   const revision = await tx.bumpRevision();
   const eventId = `evt-${randomBytes(8).toString('hex')}`;
   const body: Json = {
@@ -47,7 +54,11 @@ export async function recordChange(tx: StoreTransaction, parts: ChangeParts, cha
     event_id: eventId,
     timestamp: new Date(parts.clock.nowMs()).toISOString(),
     tenant_id: changed.tenantId,
-    payload: { action: changed.action, revision, ...(changed.server === undefined ? {} : { server: changed.server }) },
+    payload: {
+      action: changed.action,
+      revision,
+      ...(changed.server === undefined ? {} : { server: changed.server }),
+    },
   };
   await tx.enqueue({ subject: registrySubjects(parts.subjectPrefix).sync, messageId: eventId, body });
   return revision;
@@ -69,7 +80,8 @@ export async function settleServer(
   const leftTheFile = row.source === 'file' && parts.configured()?.has(name) === false;
   if (instances.length === 0 && (row.source === 'nats' || leftTheFile)) return tx.delete(tenantId, name);
   const { health, reason } = healthOfServer(instances);
-  if (row.healthStatus !== health || row.healthReason !== reason) await tx.updateHealth(tenantId, name, health, reason);
+  if (row.healthStatus !== health || row.healthReason !== reason)
+    await tx.updateHealth(tenantId, name, health, reason);
   if (row.status === 'pending' && health === 'healthy') await tx.updateStatus(tenantId, name, 'active');
   return false;
 }

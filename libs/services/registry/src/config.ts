@@ -13,7 +13,10 @@ export interface RegistryConfig {
   readonly version: string;
   readonly subjectPrefix: string;
   readonly discovery: DiscoveryMode;
-  /** True only where gateway and bridge live in this process too: children behind `inproc:` can then be reached. */
+  /**
+   * True only where gateway and bridge live in this process too: children behind `inproc:` can then be
+   * reached.
+   */
   readonly acceptInproc: boolean;
   /** What gateways are told about how callers prove who they are. */
   readonly authMode: AuthMode;
@@ -69,5 +72,6 @@ const keyCharsMin = 16;
 function refuseShortKey(read: Reader, name: string, key: Secret | undefined): void {
   if (key === undefined) return;
   if (key.reveal().length < keyCharsMin) read.refuse(name, `must have at least ${keyCharsMin} characters`);
-  else if (!/^[\x21-\x7e]+$/.test(key.reveal())) read.refuse(name, 'must be printable ASCII without spaces, as it travels in a header');
+  else if (!/^[\x21-\x7e]+$/.test(key.reveal()))
+    read.refuse(name, 'must be printable ASCII without spaces, as it travels in a header');
 }

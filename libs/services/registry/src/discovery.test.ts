@@ -10,7 +10,10 @@ import { acme, announceOf, until, verdictOf, World } from './world.fixture.ts';
 const weather = 'weather' as ServerName;
 type Type = 'announce' | 'heartbeat' | 'deregister' | 'verdict';
 
-async function told(world: World, events: readonly (readonly [Type, Json, { event_id?: string; tenant_id?: string }?])[]): Promise<void> {
+async function told(
+  world: World,
+  events: readonly (readonly [Type, Json, { event_id?: string; tenant_id?: string }?])[],
+): Promise<void> {
   const before = world.done();
   for (const [type, payload, rest] of events) await world.say(type, payload, rest);
   await until('all events are done', () => world.done() === before + events.length);
@@ -24,7 +27,9 @@ describe('an announcement', () => {
     await using world = new World();
     await world.start();
     const before = await world.memory.revision();
-    await told(world, [['announce', announceOf('weather', { version: '1.2.0', tags: ['eu'], capabilities: { tools: {} } })]]);
+    await told(world, [
+      ['announce', announceOf('weather', { version: '1.2.0', tags: ['eu'], capabilities: { tools: {} } })],
+    ]);
     const row = await server(world);
     assert.deepEqual(
       [row?.status, row?.source, row?.toolCount, row?.version, row?.healthStatus],
@@ -52,23 +57,42 @@ describe('an announcement', () => {
     await using world = new World();
     await world.start();
     const second = announceOf('weather', { instance_id: 'weather-2', endpoint: 'http://127.0.0.1:9002/mcp' });
-    await told(world, [['announce', announceOf('weather')], ['announce', second]]);
+    await told(world, [
+      ['announce', announceOf('weather')],
+      ['announce', second],
+    ]);
     const revision = await world.memory.revision();
-    await told(world, [['announce', announceOf('weather')], ['announce', second]]);
+    await told(world, [
+      ['announce', announceOf('weather')],
+      ['announce', second],
+    ]);
     assert.equal(await world.memory.revision(), revision);
   });
 
   it('with snake-case schemas is listed in the words of the protocol', async () => {
     await using world = new World();
     await world.start();
-    await told(world, [['announce', announceOf('weather', { tools: [{ name: 'a', input_schema: { type: 'object' }, extra: 1 }] })]]);
-    assert.deepEqual((await server(world))?.tools, [{ name: 'a', extra: 1, inputSchema: { type: 'object' } }]);
+    await told(world, [
+      [
+        'announce',
+        announceOf('weather', { tools: [{ name: 'a', input_schema: { type: 'object' }, extra: 1 }] }),
+      ],
+    ]);
+    assert.deepEqual((await server(world))?.tools, [
+      { name: 'a', extra: 1, inputSchema: { type: 'object' } },
+    ]);
   });
 
   it('of a stdio server is kept as pending with a reason; nothing of its command is run', async () => {
     await using world = new World();
     await world.start();
-    const payload = { server: 'weather', instance_id: 'w', transport: 'stdio', command: 'touch', args: ['/tmp/never'] };
+    const payload = {
+      server: 'weather',
+      instance_id: 'w',
+      transport: 'stdio',
+      command: 'touch',
+      args: ['/tmp/never'],
+    };
     await told(world, [['announce', payload]]);
     const row = await server(world);
     assert.deepEqual([row?.status, row?.command, row?.endpoint], ['pending', 'touch', undefined]);
@@ -89,7 +113,10 @@ describe('an announcement', () => {
       'gopher://127.0.0.1/',
       'not a url',
     ];
-    await told(world, bad.map((endpoint) => ['announce', announceOf('weather', { endpoint })] as const));
+    await told(
+      world,
+      bad.map((endpoint) => ['announce', announceOf('weather', { endpoint })] as const),
+    );
     assert.equal(await server(world), undefined);
     assert.deepEqual(world.outcomes(), { 'mcp.announce refused': bad.length });
     assert.doesNotMatch(JSON.stringify(world.telemetry.lines), /user:pass/);
@@ -124,7 +151,11 @@ describe('an announcement', () => {
       });
     });
     const at = (endpoint: string) => ['announce', announceOf('weather', { endpoint })] as const;
-    await told(world, [at('http://10.0.0.5.evil.example/apps/mcp'), at('http://10.0.0.5/appsmcp'), at('http://10.0.0.5/apps/../x')]);
+    await told(world, [
+      at('http://10.0.0.5.evil.example/apps/mcp'),
+      at('http://10.0.0.5/appsmcp'),
+      at('http://10.0.0.5/apps/../x'),
+    ]);
     assert.equal((await instances(world)).length, 0);
     await told(world, [at('http://10.0.0.5/apps/mcp')]);
     assert.equal((await instances(world)).length, 1);
@@ -143,7 +174,11 @@ describe('an announcement', () => {
     await using world = new World();
     await world.start();
     await told(world, [['announce', announceOf('weather')]]);
-    for (const [status, after] of [['disabled', 'disabled'], ['draining', 'draining'], ['deregistered', 'pending']] as const) {
+    for (const [status, after] of [
+      ['disabled', 'disabled'],
+      ['draining', 'draining'],
+      ['deregistered', 'pending'],
+    ] as const) {
       await world.memory.transaction((tx) => tx.updateStatus(defaultTenant, weather, status));
       await told(world, [['announce', announceOf('weather')]]);
       assert.equal((await server(world))?.status, after);
@@ -155,11 +190,20 @@ describe('heartbeats, verdicts and deregistrations', () => {
   it('a verdict makes the server active, stale, and deletes it when its last instance has expired', async () => {
     await using world = new World();
     await world.start();
-    await told(world, [['announce', announceOf('weather')], ['verdict', verdictOf('weather', 'active', 'healthy')]]);
-    assert.deepEqual([(await server(world))?.status, (await server(world))?.healthStatus], ['active', 'healthy']);
+    await told(world, [
+      ['announce', announceOf('weather')],
+      ['verdict', verdictOf('weather', 'active', 'healthy')],
+    ]);
+    assert.deepEqual(
+      [(await server(world))?.status, (await server(world))?.healthStatus],
+      ['active', 'healthy'],
+    );
     await told(world, [['verdict', verdictOf('weather', 'stale', 'stale')]]);
     const stale = await server(world);
-    assert.deepEqual([stale?.status, stale?.healthStatus, stale?.healthReason], ['active', 'stale', 'because of stale']);
+    assert.deepEqual(
+      [stale?.status, stale?.healthStatus, stale?.healthReason],
+      ['active', 'stale', 'because of stale'],
+    );
     await told(world, [['heartbeat', { server: 'weather', instance_id: 'weather-1', seq: 1 }]]);
     assert.equal((await server(world))?.healthStatus, 'stale', 'only a verdict brings it back');
     await told(world, [['verdict', verdictOf('weather', 'expired', 'expired')]]);
@@ -172,7 +216,10 @@ describe('heartbeats, verdicts and deregistrations', () => {
     await told(world, [['announce', announceOf('weather', { source: 'file' })]]);
     await told(world, [['deregister', { server: 'weather', instance_id: 'weather-1' }]]);
     const row = await server(world);
-    assert.deepEqual([row?.status, row?.healthStatus, row?.healthReason], ['pending', 'expired', 'no instance is left']);
+    assert.deepEqual(
+      [row?.status, row?.healthStatus, row?.healthReason],
+      ['pending', 'expired', 'no instance is left'],
+    );
   });
 
   it('one of two instances gone leaves the other, and the health of the better one counts', async () => {
@@ -198,7 +245,12 @@ describe('heartbeats, verdicts and deregistrations', () => {
     const stamp = new Date(world.clock.nowMs()).toISOString();
     await world.clock.advance(1_000);
     await told(world, [['heartbeat', { server: 'weather', instance_id: 'weather-1', seq: 1 }]]);
-    const late = { event_type: 'mcp.verdict', event_id: 'late', timestamp: stamp, payload: verdictOf('weather', 'expired', 'expired') };
+    const late = {
+      event_type: 'mcp.verdict',
+      event_id: 'late',
+      timestamp: stamp,
+      payload: verdictOf('weather', 'expired', 'expired'),
+    };
     await world.outside.publishStored('cruvero.mcp.verdict', late, 'late');
     await until('the verdict is read', () => world.done('verdict') === 1);
     assert.deepEqual(world.outcomes()['mcp.verdict outdated'], 1);
@@ -228,8 +280,13 @@ describe('the consumer', () => {
     await using world = new World();
     await world.start();
     const odd: Json[] = [null, 5, [], {}, { event_type: 'mcp.announce' }, { event_type: '__proto__' }];
-    for (const [at, body] of odd.entries()) await world.outside.publishStored('cruvero.mcp.announce', body, `odd-${at}`);
-    await told(world, [['announce', announceOf('Weather!')], ['announce', announceOf('a.b')], ['announce', announceOf('weather')]]);
+    for (const [at, body] of odd.entries())
+      await world.outside.publishStored('cruvero.mcp.announce', body, `odd-${at}`);
+    await told(world, [
+      ['announce', announceOf('Weather!')],
+      ['announce', announceOf('a.b')],
+      ['announce', announceOf('weather')],
+    ]);
     await until('everything is read', () => world.done() === odd.length + 3);
     assert.equal((await world.memory.list(defaultTenant)).length, 1);
     assert.deepEqual(world.outcomes(), {
@@ -272,7 +329,10 @@ describe('the consumer', () => {
     world.fragile.away = false;
     await world.clock.advance(2_000);
     await until('all are done', () => world.done() === 3);
-    assert.deepEqual((await world.memory.list(defaultTenant)).map((row) => row.name), ['news']);
+    assert.deepEqual(
+      (await world.memory.list(defaultTenant)).map((row) => row.name),
+      ['news'],
+    );
   });
 
   it('waits for a bus that is away at start', async () => {
@@ -289,16 +349,22 @@ describe('the consumer', () => {
 type Step = readonly [Type, Json];
 const names = ['one', 'two'];
 const step: fc.Arbitrary<Step> = fc
-  .record({ name: fc.constantFrom(...names), instance: fc.constantFrom('a', 'b'), version: fc.constantFrom('1', '2') })
+  .record({
+    name: fc.constantFrom(...names),
+    instance: fc.constantFrom('a', 'b'),
+    version: fc.constantFrom('1', '2'),
+  })
   .chain(({ name, instance, version }) =>
     fc.oneof(
       fc.constant<Step>(['announce', announceOf(name, { instance_id: instance, version })]),
       fc.constant<Step>(['heartbeat', { server: name, instance_id: instance, seq: 1 }]),
       fc.constant<Step>(['deregister', { server: name, instance_id: instance }]),
-      fc.constantFrom('healthy', 'stale', 'expired').map<Step>((health) => [
-        'verdict',
-        verdictOf(name, health === 'healthy' ? 'active' : health, health, { instance_id: instance }),
-      ]),
+      fc
+        .constantFrom('healthy', 'stale', 'expired')
+        .map<Step>((health) => [
+          'verdict',
+          verdictOf(name, health === 'healthy' ? 'active' : health, health, { instance_id: instance }),
+        ]),
     ),
   );
 
@@ -307,12 +373,18 @@ describe('any interleaving', () => {
     const rowsAfter = async (events: readonly { step: Step; id: number }[]) => {
       await using world = new World();
       await world.start();
-      await told(world, events.map(({ step: [type, payload], id }) => [type, payload, { event_id: `e${id}` }] as const));
+      await told(
+        world,
+        events.map(({ step: [type, payload], id }) => [type, payload, { event_id: `e${id}` }] as const),
+      );
       return { ...(await world.memory.everything()), apiKeys: [] };
     };
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.record({ step, again: fc.array(fc.nat({ max: 12 }), { maxLength: 2 }) }), { minLength: 1, maxLength: 14 }),
+        fc.array(fc.record({ step, again: fc.array(fc.nat({ max: 12 }), { maxLength: 2 }) }), {
+          minLength: 1,
+          maxLength: 14,
+        }),
         async (steps) => {
           const once = steps.map(({ step: each }, id) => ({ step: each, id }));
           const doubled = once.map((event, at) => ({ event, at }));

@@ -13,7 +13,15 @@ import {
 import { readServerName, readTenantId } from '@cruvero/core';
 import type { Json } from '@cruvero/core';
 import { isBusFault, StoreUnavailable } from '@cruvero/ports';
-import type { Bus, BusMessage, Clock, Log, ServerStore, StoreTransaction, Subscription } from '@cruvero/ports';
+import type {
+  Bus,
+  BusMessage,
+  Clock,
+  Log,
+  ServerStore,
+  StoreTransaction,
+  Subscription,
+} from '@cruvero/ports';
 import { applyAnnounce } from './announce.ts';
 import type { AnnounceParts, Applied } from './announce.ts';
 import type { RegistryConfig } from './config.ts';
@@ -33,7 +41,10 @@ export interface DiscoveryParts {
 
 /** The store away is no reason to give a message up: the stream's own age limit is. */
 const deliveriesMax = 10_000;
-/** A message that fails this often for another reason than the store is a bug, and must not hold up the others. */
+/**
+ * A message that fails this often for another reason than the store is a bug, and must not hold up the
+ * others.
+ */
 const failuresMax = 5;
 const serversMax = 10_000;
 const ackWaitMs = 30_000;
@@ -51,7 +62,8 @@ interface Decoded {
 }
 
 const typeOf = (body: Json): string => {
-  const type = typeof body === 'object' && body !== null && 'event_type' in body ? body['event_type'] : undefined;
+  const type =
+    typeof body === 'object' && body !== null && 'event_type' in body ? body['event_type'] : undefined;
   return typeof type === 'string' ? type : 'unknown';
 };
 
@@ -96,7 +108,10 @@ export class Discovery {
     this.#parts = parts;
   }
 
-  /** Makes the streams and begins to consume; again on every reconnect, and every two seconds until it has worked. */
+  /**
+   * Makes the streams and begins to consume; again on every reconnect, and every two seconds until it has
+   * worked.
+   */
   async open(): Promise<void> {
     if (this.#closed || this.#opening) return;
     this.#opening = true;
@@ -139,7 +154,10 @@ export class Discovery {
     const { log, metrics, apply } = this.#parts;
     const event = read(message.body, apply);
     if ('problem' in event) {
-      log.warn('event refused: it does not have the right shape', { subject: message.subject, problem: event.problem });
+      log.warn('event refused: it does not have the right shape', {
+        subject: message.subject,
+        problem: event.problem,
+      });
       metrics.events.add(1, { type: knownType(typeOf(message.body)), outcome: 'malformed' });
       return;
     }
@@ -163,7 +181,8 @@ export class Discovery {
     const name = readServerName(event.server);
     if (event.type === 'mcp.announce' && tenantId && name && !(await store.get(tenantId, name))) {
       const known = (await store.list(tenantId)).length;
-      if (known >= serversMax) return { outcome: 'refused', detail: `the tenant has ${serversMax} servers already` };
+      if (known >= serversMax)
+        return { outcome: 'refused', detail: `the tenant has ${serversMax} servers already` };
     }
     return store.transaction(async (tx) => {
       const first = await tx.firstSight(`${event.tenantId}/${event.type}/${event.eventId}`);

@@ -15,7 +15,10 @@ const metadataHosts: ReadonlySet<string> = new Set([
   '168.63.129.16',
 ]);
 
-/** `a.b.c.d` inside an IPv6 address that only wraps an IPv4 one, as the URL parser writes it (::ffff:a9fe:a9fe). */
+/**
+ * `a.b.c.d` inside an IPv6 address that only wraps an IPv4 one, as the URL parser writes it
+ * (::ffff:a9fe:a9fe).
+ */
 function wrappedIPv4(host: string): string | undefined {
   const [, high, low] = /^(?:64:ff9b::|::ffff:|::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(host) ?? [];
   if (high === undefined || low === undefined) return undefined;
@@ -23,13 +26,19 @@ function wrappedIPv4(host: string): string | undefined {
   return [a >> 8, a & 255, b >> 8, b & 255].join('.');
 }
 
-/** `host` as URL.hostname gives it: lower case, IPv4 in dots whatever way it was written, IPv6 in brackets. */
+/**
+ * `host` as URL.hostname gives it: lower case, IPv4 in dots whatever way it was written, IPv6 in brackets.
+ */
 function isRefusedHost(host: string): boolean {
   const name = host.replace(/\.$/, '');
   if (metadataHosts.has(name)) return true;
   const bare = name.startsWith('[') ? name.slice(1, -1) : name;
   const ipv4 = isIPv6(bare) ? wrappedIPv4(bare) : bare;
-  if (ipv4 !== undefined && (/^169\.254\./.test(ipv4) || /^0\.0\.0\.0$/.test(ipv4) || metadataHosts.has(ipv4))) return true;
+  if (
+    ipv4 !== undefined &&
+    (/^169\.254\./.test(ipv4) || /^0\.0\.0\.0$/.test(ipv4) || metadataHosts.has(ipv4))
+  )
+    return true;
   // fe80::/10 is link-local; :: is "unspecified"
   return isIPv6(bare) && (/^fe[89ab][0-9a-f]:/.test(bare) || bare === '::');
 }
@@ -49,9 +58,14 @@ export function endpointProblem(text: string, allowedEndpoints?: readonly string
   if (/[\s\0-\x1f]/.test(text) || !URL.canParse(text)) return 'is not a URL such as http://host:port/mcp';
   const url = new URL(text);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'must begin with http:// or https://';
-  if (url.username !== '' || url.password !== '') return 'must not carry a user name or password; pass credentials by reference';
+  if (url.username !== '' || url.password !== '')
+    return 'must not carry a user name or password; pass credentials by reference';
   if (isRefusedHost(url.hostname)) return 'is a link-local or metadata address, which is never a server';
-  if (allowedEndpoints && allowedEndpoints.length > 0 && !allowedEndpoints.some((each) => isBelow(url, each))) {
+  if (
+    allowedEndpoints &&
+    allowedEndpoints.length > 0 &&
+    !allowedEndpoints.some((each) => isBelow(url, each))
+  ) {
     return 'is not below one of the allowed endpoints of this server';
   }
   return undefined;

@@ -1,13 +1,13 @@
 /** Follows the file of configured servers, one state after the other. */
 
-import type { Clock, ServersRead, ServersSource } from '@cruvero/ports';
+import type { Clock, Log, ServersRead, ServersSource } from '@cruvero/ports';
 import { StoreUnavailable } from '@cruvero/ports';
 
 const retryMs = 2_000;
 
 export interface FollowerParts {
   readonly clock: Clock;
-  readonly log: (message: string, fields: { error: unknown }) => void;
+  readonly log: Pick<Log, 'error'>;
   readonly changed: () => void;
 }
 
@@ -44,7 +44,8 @@ export class FileFollower {
       if (await this.#sync(read)) this.#parts.changed();
       if (this.#newest === read) this.#newest = undefined;
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) return this.#parts.log('the configured servers were not taken over', { error });
+      if (!(error instanceof StoreUnavailable))
+        return this.#parts.log.error('the configured servers were not taken over', { error });
       this.#parts.clock.after(retryMs, () => void (this.#newest && this.#take(this.#newest)));
     }
   }

@@ -18,7 +18,9 @@ export const configuredInstance = 'configured' as InstanceId;
 
 type UrlServer = Extract<ConfiguredServer, { kind: 'url' }>;
 
-/** True where rows changed. One entry that fails does not keep the others out; a store that is away rejects. */
+/**
+ * True where rows changed. One entry that fails does not keep the others out; a store that is away rejects.
+ */
 export async function syncFile(read: ServersRead, parts: FileSourceParts): Promise<boolean> {
   for (const problem of read.problems) parts.log.warn('configured server left out', { problem });
   if (isUnreadable(read)) return false;
@@ -38,18 +40,31 @@ export async function syncFile(read: ServersRead, parts: FileSourceParts): Promi
 }
 
 /** Nothing could be read: no reason to take servers out of service that were there a moment ago. */
-export const isUnreadable = (read: ServersRead): boolean => read.servers.length === 0 && read.problems.length > 0;
+export const isUnreadable = (read: ServersRead): boolean =>
+  read.servers.length === 0 && read.problems.length > 0;
 
 async function putEntry(entry: UrlServer, { store, tenantId, change }: FileSourceParts): Promise<boolean> {
   const { name, transport, url: endpoint } = entry;
   return store.transaction(async (tx) => {
     const known = await tx.get(tenantId, name);
-    const instance = (await tx.instances(tenantId, name)).find((row) => row.instanceId === configuredInstance);
-    if (known?.source === 'file' && instance?.endpoint === endpoint && instance.transport === transport) return false;
+    const instance = (await tx.instances(tenantId, name)).find(
+      (row) => row.instanceId === configuredInstance,
+    );
+    if (known?.source === 'file' && instance?.endpoint === endpoint && instance.transport === transport)
+      return false;
     const nowMs = change.clock.nowMs();
     const { id: _id, createdAtMs: _created, updatedAtMs: _updated, ...kept } = known ?? emptyRow;
     const status = known && known.status !== 'deregistered' ? known.status : 'pending';
-    await tx.upsert({ ...kept, tenantId, name, transport, endpoint, source: 'file', status, lastSeenMs: nowMs });
+    await tx.upsert({
+      ...kept,
+      tenantId,
+      name,
+      transport,
+      endpoint,
+      source: 'file',
+      status,
+      lastSeenMs: nowMs,
+    });
     await tx.upsertInstance({
       tenantId,
       serverName: name,
@@ -68,16 +83,37 @@ async function putEntry(entry: UrlServer, { store, tenantId, change }: FileSourc
   });
 }
 
-const emptyRow = { id: '', createdAtMs: 0, updatedAtMs: 0, debug: false, toolCount: 0, healthStatus: 'unknown' } as const;
+const emptyRow = {
+  id: '',
+  createdAtMs: 0,
+  updatedAtMs: 0,
+  debug: false,
+  toolCount: 0,
+  healthStatus: 'unknown',
+} as const;
 
-/** Takes the configured instance out; the row goes too where it is named nowhere and nobody announced an instance of it. */
-async function takeOut(name: ServerName, unnamed: boolean, { store, tenantId, change }: FileSourceParts): Promise<boolean> {
+/**
+ * Takes the configured instance out; the row goes too where it is named nowhere and nobody announced an
+ * instance of it.
+ */
+async function takeOut(
+  name: ServerName,
+  unnamed: boolean,
+  { store, tenantId, change }: FileSourceParts,
+): Promise<boolean> {
   const gone = async (tx: StoreTransaction): Promise<boolean> => {
     const had = await tx.deleteInstance(tenantId, name, configuredInstance);
     const left = (await tx.instances(tenantId, name)).length;
     if (!had && !(unnamed && left === 0)) return false;
-    const deleted = unnamed && left === 0 ? await tx.delete(tenantId, name) : await settleServer(tx, change, tenantId, name);
-    await recordChange(tx, change, { action: deleted ? 'server.deleted' : 'server.upserted', tenantId, server: name });
+    const deleted =
+      unnamed && left === 0
+        ? await tx.delete(tenantId, name)
+        : await settleServer(tx, change, tenantId, name);
+    await recordChange(tx, change, {
+      action: deleted ? 'server.deleted' : 'server.upserted',
+      tenantId,
+      server: name,
+    });
     return true;
   };
   return store.transaction(gone);

@@ -35,7 +35,8 @@ export async function firstStart(
   });
   const given: ApiKey[] = [];
   if (config.agentKey) given.push(keyOf(configuredAgent, config.agentKey.reveal(), 'agent', ['mcp']));
-  if (config.adminKey) given.push(keyOf(configuredAdmin, config.adminKey.reveal(), 'admin', ['mcp', 'admin']));
+  if (config.adminKey)
+    given.push(keyOf(configuredAdmin, config.adminKey.reveal(), 'admin', ['mcp', 'admin']));
   const first: { agentKey?: string; adminKey?: string } = {};
   const made: ApiKey[] = [];
   if (stored.length === 0 && !config.agentKey) {

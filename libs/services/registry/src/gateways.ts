@@ -1,6 +1,12 @@
 /** Listens to gateways: who is there, what it asks for, and what it has applied. */
 
-import { configRequestSchema, configScopes, decode, gatewaySubjects, isDecodeProblem } from '@cruvero/contracts';
+import {
+  configRequestSchema,
+  configScopes,
+  decode,
+  gatewaySubjects,
+  isDecodeProblem,
+} from '@cruvero/contracts';
 import { defaultTenant, isJsonObject, readGatewayId, readTenantId } from '@cruvero/core';
 import type { GatewayId, Json, TenantId } from '@cruvero/core';
 import type { Bus, BusMessage, Clock, GatewayRecord, Log, ServerStore, Subscription } from '@cruvero/ports';
@@ -19,16 +25,20 @@ const gatewaysMax = 1_000;
 const versionKeys: ReadonlySet<string> = new Set(configScopes.map((scope) => `config.${scope}`));
 
 /** `mcpgw.<gateway id>.…`: the subject is what a bus account can be bound to, so it counts, not the body. */
-const gatewayOf = (message: BusMessage): GatewayId | undefined => readGatewayId(message.subject.split('.')[1]);
+const gatewayOf = (message: BusMessage): GatewayId | undefined =>
+  readGatewayId(message.subject.split('.')[1]);
 
 /** `{scope, version}`, or `{versions: {…}}`; names with or without `config.`. */
 function appliedIn(payload: Json | undefined): Readonly<Record<string, number>> {
   if (!isJsonObject(payload)) return {};
-  const said = isJsonObject(payload['versions']) ? payload['versions'] : { [String(payload['scope'])]: payload['version'] };
+  const said = isJsonObject(payload['versions'])
+    ? payload['versions']
+    : { [String(payload['scope'])]: payload['version'] };
   const applied: Record<string, number> = {};
   for (const [scope, version] of Object.entries(said)) {
     const key = scope.startsWith('config.') ? scope : `config.${scope}`;
-    if (versionKeys.has(key) && typeof version === 'number' && Number.isSafeInteger(version)) applied[key] = version;
+    if (versionKeys.has(key) && typeof version === 'number' && Number.isSafeInteger(version))
+      applied[key] = version;
   }
   return applied;
 }
@@ -55,28 +65,42 @@ export class GatewayEar {
     }
     const tenantId = request.tenant_id === undefined ? defaultTenant : readTenantId(request.tenant_id);
     if (!tenantId) {
-      this.#parts.log.warn('configuration request refused', { gateway: gatewayId, problem: 'the tenant id is not valid' });
+      this.#parts.log.warn('configuration request refused', {
+        gateway: gatewayId,
+        problem: 'the tenant id is not valid',
+      });
       return;
     }
-    const known = Object.fromEntries(Object.entries(request.last_known_versions).filter(([key]) => versionKeys.has(key)));
-    if (await this.#record(gatewayId, tenantId, known)) this.#parts.asked(gatewayId, tenantId, request.last_known_versions);
+    const known = Object.fromEntries(
+      Object.entries(request.last_known_versions).filter(([key]) => versionKeys.has(key)),
+    );
+    if (await this.#record(gatewayId, tenantId, known))
+      this.#parts.asked(gatewayId, tenantId, request.last_known_versions);
   }
 
   async #event(message: BusMessage): Promise<void> {
     const gatewayId = gatewayOf(message);
-    if (!gatewayId || !message.subject.endsWith('.events.config.applied') || !isJsonObject(message.body)) return;
+    if (!gatewayId || !message.subject.endsWith('.events.config.applied') || !isJsonObject(message.body))
+      return;
     await this.#record(gatewayId, undefined, appliedIn(message.body['payload']));
   }
 
   /** False where it is one too many. A store that is away costs the record, not the answer. */
-  async #record(gatewayId: GatewayId, tenantId: TenantId | undefined, applied: Readonly<Record<string, number>>): Promise<boolean> {
+  async #record(
+    gatewayId: GatewayId,
+    tenantId: TenantId | undefined,
+    applied: Readonly<Record<string, number>>,
+  ): Promise<boolean> {
     const { store, clock, log } = this.#parts;
     try {
       const all = await store.gateways();
       const before = all.find((each) => each.gatewayId === gatewayId);
       if (!before && tenantId === undefined) return false;
       if (!before && all.length >= gatewaysMax) {
-        log.warn('gateway refused', { gateway: gatewayId, problem: `${gatewaysMax} gateways are known already` });
+        log.warn('gateway refused', {
+          gateway: gatewayId,
+          problem: `${gatewaysMax} gateways are known already`,
+        });
         return false;
       }
       if (before && tenantId !== undefined && before.tenantId !== tenantId) {
@@ -90,7 +114,8 @@ export class GatewayEar {
       };
       await store.putGateway(record);
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) log.error('gateway not recorded', { gateway: gatewayId, error });
+      if (!(error instanceof StoreUnavailable))
+        log.error('gateway not recorded', { gateway: gatewayId, error });
     }
     return true;
   }

@@ -12,7 +12,10 @@ interface Named {
   readonly name: ServerName;
 }
 
-function namesOf(event: HeartbeatEvent | DeregisterEvent | VerdictEvent, parts: AnnounceParts): Named | undefined {
+function namesOf(
+  event: HeartbeatEvent | DeregisterEvent | VerdictEvent,
+  parts: AnnounceParts,
+): Named | undefined {
   const name = readServerName(event.payload.server);
   return name && { tenantId: readTenantId(event.tenant_id) ?? parts.tenantId, name };
 }
@@ -20,7 +23,11 @@ function namesOf(event: HeartbeatEvent | DeregisterEvent | VerdictEvent, parts: 
 const unknown: Applied = { outcome: 'unknown' };
 
 /** Moves last_seen; whether a stale instance is well again is for the health monitor to say. */
-export async function applyHeartbeat(tx: StoreTransaction, event: HeartbeatEvent, parts: AnnounceParts): Promise<Applied> {
+export async function applyHeartbeat(
+  tx: StoreTransaction,
+  event: HeartbeatEvent,
+  parts: AnnounceParts,
+): Promise<Applied> {
   const named = namesOf(event, parts);
   const id = readInstanceId(event.payload.instance_id);
   if (!named || !id) return unknown;
@@ -28,13 +35,24 @@ export async function applyHeartbeat(tx: StoreTransaction, event: HeartbeatEvent
   return touched ? { outcome: 'unchanged' } : unknown;
 }
 
-export async function applyDeregister(tx: StoreTransaction, event: DeregisterEvent, parts: AnnounceParts): Promise<Applied> {
+export async function applyDeregister(
+  tx: StoreTransaction,
+  event: DeregisterEvent,
+  parts: AnnounceParts,
+): Promise<Applied> {
   const named = namesOf(event, parts);
   if (!named) return unknown;
   const id = event.payload.instance_id;
-  const gone = (await tx.instances(named.tenantId, named.name)).filter((row) => id === undefined || row.instanceId === id);
+  const gone = (await tx.instances(named.tenantId, named.name)).filter(
+    (row) => id === undefined || row.instanceId === id,
+  );
   if (gone.length === 0) return unknown;
-  await dropInstances(tx, named, gone.map((row) => row.instanceId), parts);
+  await dropInstances(
+    tx,
+    named,
+    gone.map((row) => row.instanceId),
+    parts,
+  );
   return { outcome: 'applied' };
 }
 
@@ -47,7 +65,11 @@ export async function dropInstances(
 ): Promise<void> {
   for (const id of ids) await tx.deleteInstance(tenantId, name, id);
   const deleted = await settleServer(tx, parts, tenantId, name);
-  await recordChange(tx, parts, { action: deleted ? 'server.deleted' : 'server.upserted', tenantId, server: name });
+  await recordChange(tx, parts, {
+    action: deleted ? 'server.deleted' : 'server.upserted',
+    tenantId,
+    server: name,
+  });
 }
 
 /** True where a sign of life came in after the monitor concluded that there was none. */
@@ -57,11 +79,17 @@ function isOutdated(event: VerdictEvent, lastSeenMs: number): boolean {
   return silent && Number.isFinite(concludedMs) && lastSeenMs > concludedMs;
 }
 
-export async function applyVerdict(tx: StoreTransaction, event: VerdictEvent, parts: AnnounceParts): Promise<Applied> {
+export async function applyVerdict(
+  tx: StoreTransaction,
+  event: VerdictEvent,
+  parts: AnnounceParts,
+): Promise<Applied> {
   const named = namesOf(event, parts);
   if (!named) return unknown;
   const { tenantId, name } = named;
-  const row = (await tx.instances(tenantId, name)).find((each) => each.instanceId === event.payload.instance_id);
+  const row = (await tx.instances(tenantId, name)).find(
+    (each) => each.instanceId === event.payload.instance_id,
+  );
   if (!row) return unknown;
   if (isOutdated(event, row.lastSeenMs)) return { outcome: 'outdated' };
   const { new_status: status, health, reason } = event.payload;

@@ -28,6 +28,8 @@ export function registryMetrics(metrics: Metrics): RegistryMetrics {
   metrics.gauge('registry_servers', 'Servers by status', () =>
     [...counts].map(([status, value]) => ({ value, labels: { status } })),
   );
-  metrics.gauge('registry_outbox_depth', 'Committed events that are not published yet', () => [{ value: made.outboxDepth }]);
+  metrics.gauge('registry_outbox_depth', 'Committed events that are not published yet', () => [
+    { value: made.outboxDepth },
+  ]);
   return made;
 }

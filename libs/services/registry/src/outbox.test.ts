@@ -97,7 +97,8 @@ describe('the outbox', () => {
     const clock = new SimClock();
     const telemetry = new MemoryTelemetry();
     const store = new MemoryServerStore({ clock });
-    for (let i = 0; i < 250; i += 1) await store.transaction((tx) => tx.enqueue({ subject: 's', messageId: `m${i}`, body: i }));
+    for (let i = 0; i < 250; i += 1)
+      await store.transaction((tx) => tx.enqueue({ subject: 's', messageId: `m${i}`, body: i }));
     let published = 0;
     const publisher = new OutboxPublisher({
       clock,

@@ -16,7 +16,9 @@ const rowsMax = 100;
 /** Without any reason to look: whatever went wrong before is tried again. */
 const lookEveryMs = 3_000;
 
-/** A row may be published twice (its message id is the same), never not at all, and never before an older one. */
+/**
+ * A row may be published twice (its message id is the same), never not at all, and never before an older one.
+ */
 export class OutboxPublisher {
   readonly #parts: OutboxParts;
   readonly #timer: Timer;
@@ -63,7 +65,10 @@ export class OutboxPublisher {
       metrics.publish.add(1, { kind: 'sync', outcome: fault ? 'failed' : 'ok' });
       if (fault?.fault === 'message_too_large') {
         // It will never fit; holding the others up for it would stop everything.
-        log.error('an event is too large for the bus and is left out', { subject: row.subject, detail: fault.detail });
+        log.error('an event is too large for the bus and is left out', {
+          subject: row.subject,
+          detail: fault.detail,
+        });
       } else if (fault) {
         log.warn('events wait for the bus', { detail: fault.detail });
         return false;

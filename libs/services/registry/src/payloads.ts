@@ -1,8 +1,23 @@
 /** The store's view in the words of the wire: one body a scope, for one gateway's tenant. */
 
-import type { AuthPayload, ConfigScope, PolicyPayload, ServersPayload, ServerSettingsPayload } from '@cruvero/contracts';
+import type {
+  AuthPayload,
+  ConfigScope,
+  PolicyPayload,
+  ServersPayload,
+  ServerSettingsPayload,
+} from '@cruvero/contracts';
 import { compileServers, isSeenBy } from '@cruvero/core';
-import type { ApiKey, AuthMode, Instance, Json, PolicyProfile, Server, ServerRecord, TenantId } from '@cruvero/core';
+import type {
+  ApiKey,
+  AuthMode,
+  Instance,
+  Json,
+  PolicyProfile,
+  Server,
+  ServerRecord,
+  TenantId,
+} from '@cruvero/core';
 import type { ServerStore } from '@cruvero/ports';
 
 export type Everything = Awaited<ReturnType<ServerStore['everything']>>;
@@ -72,5 +87,10 @@ export function configBodies(view: Everything, gatewayTenant: TenantId, mode: Au
   };
   const policy: PolicyPayload = { version: view.revision, profiles: view.profiles.map(profilePayload) };
   const auth: AuthPayload = { version: view.revision, mode, keys: seen(view.apiKeys).map(apiKey) };
-  return { servers: servers as Json, server_settings: serverSettings as Json, policy: policy as Json, auth: auth as Json };
+  return {
+    servers: servers as Json,
+    server_settings: serverSettings as Json,
+    policy: policy as Json,
+    auth: auth as Json,
+  };
 }

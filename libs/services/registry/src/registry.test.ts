@@ -20,7 +20,17 @@ import type { BusMessage, ConfiguredServer } from '@cruvero/ports';
 import { isBusFault } from '@cruvero/ports';
 import { settle } from '@cruvero/testkit';
 import { startRegistry } from './registry.ts';
-import { acme, adminKey, agentKey, announceOf, baseConfig, settableSource, until, verdictOf, World } from './world.fixture.ts';
+import {
+  acme,
+  adminKey,
+  agentKey,
+  announceOf,
+  baseConfig,
+  settableSource,
+  until,
+  verdictOf,
+  World,
+} from './world.fixture.ts';
 
 const scopeOf = (message: BusMessage): string => message.subject.split('.').at(-1) ?? '';
 const bodyOf = (heard: readonly BusMessage[], scope: string): Json =>
@@ -50,12 +60,22 @@ describe('a gateway', () => {
       policy: decode(policySchema, bodyOf(gateway.heard, 'policy')),
       auth: decode(authSchema, bodyOf(gateway.heard, 'auth')),
     };
-    for (const [scope, payload] of Object.entries(payloads)) assert.equal(isDecodeProblem(payload), false, scope);
+    for (const [scope, payload] of Object.entries(payloads))
+      assert.equal(isDecodeProblem(payload), false, scope);
     assert.equal('version' in payloads.servers && payloads.servers.version, revision);
-    assert.equal('config_version' in payloads.server_settings && payloads.server_settings.config_version, revision);
+    assert.equal(
+      'config_version' in payloads.server_settings && payloads.server_settings.config_version,
+      revision,
+    );
     const keys = 'keys' in payloads.auth ? payloads.auth.keys.map((key) => [key.principal, key.sha256]) : [];
     const hash = (key: string) => createHash('sha256').update(key).digest('hex');
-    assert.deepEqual(new Map(keys as [string, string][]), new Map([['agent', hash(agentKey)], ['admin', hash(adminKey)]]));
+    assert.deepEqual(
+      new Map(keys as [string, string][]),
+      new Map([
+        ['agent', hash(agentKey)],
+        ['admin', hash(adminKey)],
+      ]),
+    );
     assert.doesNotMatch(JSON.stringify(gateway.heard), /crv_/);
     const [record] = await world.memory.gateways();
     assert.deepEqual([record?.gatewayId, record?.tenantId], ['gw-1', 'default']);
@@ -66,7 +86,9 @@ describe('a gateway', () => {
     await world.start();
     const gateway = world.gateway('gw-1');
     const revision = await world.memory.revision();
-    const all = ['servers', 'server_settings', 'policy', 'auth'].map((scope) => [`config.${scope}`, revision] as const);
+    const all = ['servers', 'server_settings', 'policy', 'auth'].map(
+      (scope) => [`config.${scope}`, revision] as const,
+    );
     await gateway.ask(Object.fromEntries(all));
     await world.clock.advance(5_000);
     assert.deepEqual(gateway.heard, []);
@@ -99,7 +121,9 @@ describe('a gateway', () => {
     await world.say('verdict', verdictOf('weather', 'stale', 'stale'));
     await until('both are done', () => world.done() === 2);
     await world.clock.advance(50);
-    await until('stale is told', () => JSON.stringify(bodyOf(gateway.heard, 'servers')).includes('"health":"stale"'));
+    await until('stale is told', () =>
+      JSON.stringify(bodyOf(gateway.heard, 'servers')).includes('"health":"stale"'),
+    );
     await world.say('deregister', { server: 'weather' });
     await until('gone', () => world.done() === 3);
     await world.clock.advance(50);
@@ -125,7 +149,10 @@ describe('a gateway', () => {
   it('gets what does not fit in a message through the bucket', async () => {
     await using world = new World();
     await world.start();
-    const tools = Array.from({ length: 60 }, (_, i) => ({ name: `tool-${i}`, description: 'ü'.repeat(5_000) }));
+    const tools = Array.from({ length: 60 }, (_, i) => ({
+      name: `tool-${i}`,
+      description: 'ü'.repeat(5_000),
+    }));
     await world.say('announce', announceOf('big', { tools }));
     await world.say('announce', announceOf('big-too', { tools }));
     await until('announced', () => world.done() === 2);
@@ -145,7 +172,12 @@ describe('a gateway', () => {
   it('under a name that is not the one of its subject, or that is no name, is not answered', async () => {
     await using world = new World();
     await world.start();
-    for (const body of [{ gateway_id: 'gw-2' }, {}, 'x', { gateway_id: 'gw-1', last_known_versions: 3 }] as Json[]) {
+    for (const body of [
+      { gateway_id: 'gw-2' },
+      {},
+      'x',
+      { gateway_id: 'gw-1', last_known_versions: 3 },
+    ] as Json[]) {
       await world.outside.publish('mcpgw.gw-1.config.request', body);
     }
     await world.outside.publish('mcpgw.gw-1.config.request', { gateway_id: 'gw-1', tenant_id: 'a/b' });
@@ -160,11 +192,21 @@ describe('a gateway', () => {
     await world.gateway('gw-1').ask();
     await until('recorded', async () => (await world.memory.gateways()).length === 1);
     const report = (payload: Json) =>
-      world.outside.publish('mcpgw.gw-1.events.config.applied', { event_type: 'config.applied', gateway_id: 'gw-1', payload });
+      world.outside.publish('mcpgw.gw-1.events.config.applied', {
+        event_type: 'config.applied',
+        gateway_id: 'gw-1',
+        payload,
+      });
     await report({ scope: 'servers', version: 7 });
     await report({ versions: { 'config.policy': 8, __proto__x: 9, auth: 'no' } });
-    await until('both', async () => (await world.memory.gateways())[0]?.appliedVersions['config.policy'] === 8);
-    assert.deepEqual((await world.memory.gateways())[0]?.appliedVersions, { 'config.servers': 7, 'config.policy': 8 });
+    await until(
+      'both',
+      async () => (await world.memory.gateways())[0]?.appliedVersions['config.policy'] === 8,
+    );
+    assert.deepEqual((await world.memory.gateways())[0]?.appliedVersions, {
+      'config.servers': 7,
+      'config.policy': 8,
+    });
   });
 
   it('is told after an outage of the bus, and of the store, without asking again', async () => {
@@ -212,9 +254,14 @@ describe('the bus', () => {
     await world.say('heartbeat', { server: 'weather', instance_id: 'weather-1', seq: 1 });
     await world.say('announce', announceOf('weather'));
     await world.say('deregister', { server: 'weather' });
-    await until('done and published', async () => world.done() === 4 && (await world.memory.outbox(9)).length === 0);
+    await until(
+      'done and published',
+      async () => world.done() === 4 && (await world.memory.outbox(9)).length === 0,
+    );
     await world.outside.flush();
-    const actions = heard.map((body) => (isJsonObject(body) && isJsonObject(body['payload']) ? body['payload']['action'] : ''));
+    const actions = heard.map((body) =>
+      isJsonObject(body) && isJsonObject(body['payload']) ? body['payload']['action'] : '',
+    );
     assert.deepEqual(actions.slice(-2), ['server.upserted', 'server.deleted']);
     assert.equal(actions.filter((action) => String(action).startsWith('server.')).length, 2);
   });
@@ -230,9 +277,18 @@ describe('the first start', () => {
     for (const key of [agent, admin]) assert.match(key, /^crv_[A-Za-z0-9_-]{43}$/);
     assert.notEqual(agent, admin);
     const stored = await world.memory.apiKeys();
-    assert.deepEqual(new Map(stored.map((key) => [key.principal, key.scopes])), new Map([['agent', ['mcp']], ['admin', ['mcp', 'admin']]]));
+    assert.deepEqual(
+      new Map(stored.map((key) => [key.principal, key.scopes])),
+      new Map([
+        ['agent', ['mcp']],
+        ['admin', ['mcp', 'admin']],
+      ]),
+    );
     assert.doesNotMatch(JSON.stringify([stored, world.telemetry.lines]), /crv_/);
-    assert.deepEqual((await world.memory.profiles()).map((profile) => profile.name), ['default']);
+    assert.deepEqual(
+      (await world.memory.profiles()).map((profile) => profile.name),
+      ['default'],
+    );
     await first[Symbol.asyncDispose]();
     const revision = await world.memory.revision();
     await using second = await startRegistry(none, modules);
@@ -264,21 +320,40 @@ describe('the first start', () => {
   });
 });
 
-const url = (name: string, address: string): ConfiguredServer => ({ kind: 'url', name: name as ServerName, transport: 'http', url: address });
-const command = (name: string): ConfiguredServer => ({ kind: 'command', name: name as ServerName, command: 'x', args: [], env: {}, instances: 1 });
+const url = (name: string, address: string): ConfiguredServer => ({
+  kind: 'url',
+  name: name as ServerName,
+  transport: 'http',
+  url: address,
+});
+const command = (name: string): ConfiguredServer => ({
+  kind: 'command',
+  name: name as ServerName,
+  command: 'x',
+  args: [],
+  env: {},
+  instances: 1,
+});
 
 describe('configured servers', () => {
   it('with a url become rows, follow the file, and go when they leave it; commands are left to the bridge', async () => {
     await using world = new World();
-    const source = settableSource({ servers: [url('docs', 'http://10.0.0.7/mcp'), command('local')], problems: [] });
+    const source = settableSource({
+      servers: [url('docs', 'http://10.0.0.7/mcp'), command('local')],
+      problems: [],
+    });
     await world.start({}, source);
-    const names = async () => (await world.memory.list(defaultTenant)).map((row) => `${row.name} ${row.source} ${row.endpoint}`);
+    const names = async () =>
+      (await world.memory.list(defaultTenant)).map((row) => `${row.name} ${row.source} ${row.endpoint}`);
     assert.deepEqual(await names(), ['docs file http://10.0.0.7/mcp']);
     const revision = await world.memory.revision();
     source.set({ servers: [url('docs', 'http://10.0.0.7/mcp'), command('local')], problems: [] });
     await settle(20);
     assert.equal(await world.memory.revision(), revision, 'the same file is no change');
-    source.set({ servers: [url('docs', 'http://10.0.0.8/mcp'), url('meta', 'http://169.254.169.254/')], problems: ['one is bad'] });
+    source.set({
+      servers: [url('docs', 'http://10.0.0.8/mcp'), url('meta', 'http://169.254.169.254/')],
+      problems: ['one is bad'],
+    });
     await until('moved', async () => (await names())[0] === 'docs file http://10.0.0.8/mcp');
     assert.equal((await names()).length, 1);
     source.set({ servers: [], problems: [] });
@@ -292,7 +367,11 @@ describe('configured servers', () => {
     await world.say('announce', announceOf('local', { source: 'file' }));
     await world.say('deregister', { server: 'local' });
     await until('both', () => world.done() === 2);
-    assert.equal((await world.memory.list(defaultTenant)).length, 1, 'a bridge that stops keeps its servers known');
+    assert.equal(
+      (await world.memory.list(defaultTenant)).length,
+      1,
+      'a bridge that stops keeps its servers known',
+    );
     source.set({ servers: [], problems: [] });
     await until('gone', async () => (await world.memory.list(defaultTenant)).length === 0);
     await world.say('announce', announceOf('local', { source: 'file' }));
@@ -324,7 +403,10 @@ describe('configured servers', () => {
 
   it('are not read where only announced ones are wanted', async () => {
     await using world = new World();
-    await world.start({ discovery: 'nats' }, settableSource({ servers: [url('docs', 'http://10.0.0.7/mcp')], problems: [] }));
+    await world.start(
+      { discovery: 'nats' },
+      settableSource({ servers: [url('docs', 'http://10.0.0.7/mcp')], problems: [] }),
+    );
     assert.deepEqual(await world.memory.list(defaultTenant), []);
   });
 });

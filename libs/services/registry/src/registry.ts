@@ -4,7 +4,17 @@ import { randomBytes } from 'node:crypto';
 import { Health } from '@cruvero/chassis';
 import type { ServerName } from '@cruvero/core';
 import { StoreUnavailable } from '@cruvero/ports';
-import type { Bus, Clock, HttpHandler, Listener, Listening, ServersSource, ServerStore, Telemetry } from '@cruvero/ports';
+import type {
+  Bus,
+  Clock,
+  HttpHandler,
+  Listener,
+  Listening,
+  ServersRead,
+  ServersSource,
+  ServerStore,
+  Telemetry,
+} from '@cruvero/ports';
 import type { AnnounceParts } from './announce.ts';
 import type { SecretBytes } from './api-keys.ts';
 import type { RegistryConfig } from './config.ts';
@@ -45,7 +55,10 @@ const sightsMs = 2 * 3_600_000;
 const sweepMs = 600_000;
 const graceMs = 5_000;
 
-/** Rejects where the store cannot be read at start, or the address cannot be bound. Owns neither store nor bus. */
+/**
+ * Rejects where the store cannot be read at start, or the address cannot be bound. Owns neither store nor
+ * bus.
+ */
 export async function startRegistry(config: RegistryConfig, modules: RegistryModules): Promise<Registry> {
   const { store, bus, clock, telemetry, serversSource, listener } = modules;
   const log = telemetry.log.with({ part: 'registry' });
@@ -54,7 +67,17 @@ export async function startRegistry(config: RegistryConfig, modules: RegistryMod
   const file = config.discovery === 'nats' ? undefined : serversSource;
   const configured: { names?: ReadonlySet<ServerName> } = {};
   const { tenantId, subjectPrefix, acceptInproc } = config;
-  const apply: AnnounceParts = { subjectPrefix, clock, configured: () => configured.names, tenantId, acceptInproc };
+  const apply: AnnounceParts = {
+    subjectPrefix,
+    clock,
+    configured: () => configured.names,
+    tenantId,
+    acceptInproc,
+  };
+  const follow = (read: ServersRead): Promise<boolean> => {
+    if (!isUnreadable(read)) configured.names = new Set(read.servers.map((entry) => entry.name));
+    return syncFile(read, { store, log, tenantId, change: apply });
+  };
   const firstKeys = await firstStart(config, store, apply, bytes);
 
   const outbox = new OutboxPublisher({ store, bus, clock, log, metrics });
@@ -66,16 +89,12 @@ export async function startRegistry(config: RegistryConfig, modules: RegistryMod
   const discovery = new Discovery(config, { bus, store, clock, log, metrics, apply, changed });
   const asked = snapshots.asked.bind(snapshots);
   const ear = new GatewayEar({ bus, store, clock, log, asked });
-  const files = file && new FileFollower(file, (read) => {
-    if (!isUnreadable(read)) configured.names = new Set(read.servers.map((entry) => entry.name));
-    return syncFile(read, { store, log, tenantId, change: apply });
-  }, { clock, log: log.error, changed });
+  const files = file && new FileFollower(file, follow, { clock, log, changed });
   const sweep = clock.every(sweepMs, () => void forgetOldSights(store, clock, telemetry));
 
   const reconnect = async (): Promise<void> => {
     await discovery.open();
-    outbox.kick();
-    snapshots.reconnected();
+    changed();
   };
   const states = bus.onState((state) => {
     log.info(`the bus is ${state}`);

@@ -1,7 +1,14 @@
 /** Sends one scope to one gateway: in one message where it fits, otherwise through the bucket. */
 
 import { createHash } from 'node:crypto';
-import { chunkBytesMax, chunkKeys, configBucket, gatewaySubjects, splitChunks, utf8Bytes } from '@cruvero/contracts';
+import {
+  chunkBytesMax,
+  chunkKeys,
+  configBucket,
+  gatewaySubjects,
+  splitChunks,
+  utf8Bytes,
+} from '@cruvero/contracts';
 import type { ConfigScope } from '@cruvero/contracts';
 import type { GatewayId, Json } from '@cruvero/core';
 import type { Bus, BusFault } from '@cruvero/ports';
@@ -11,11 +18,17 @@ export interface ConfigMessage {
   readonly scope: ConfigScope;
   readonly revision: number;
   readonly body: Json;
-  /** Empty for what everybody is told of a revision; something new for an answer, which must not be taken for a copy. */
+  /**
+   * Empty for what everybody is told of a revision; something new for an answer, which must not be taken for
+   * a copy.
+   */
   readonly nonce: string;
 }
 
-export async function sendConfig(bus: Pick<Bus, 'publishStored' | 'putValue'>, message: ConfigMessage): Promise<BusFault | undefined> {
+export async function sendConfig(
+  bus: Pick<Bus, 'publishStored' | 'putValue'>,
+  message: ConfigMessage,
+): Promise<BusFault | undefined> {
   const { gatewayId, scope, revision } = message;
   const text = JSON.stringify(message.body);
   const subject = gatewaySubjects.config(gatewayId, scope);

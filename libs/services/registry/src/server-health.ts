@@ -2,7 +2,14 @@
 
 import type { HealthStatus, InstanceRecord } from '@cruvero/core';
 
-const bestFirst: readonly HealthStatus[] = ['healthy', 'degraded', 'unknown', 'unhealthy', 'stale', 'expired'];
+const bestFirst: readonly HealthStatus[] = [
+  'healthy',
+  'degraded',
+  'unknown',
+  'unhealthy',
+  'stale',
+  'expired',
+];
 
 export interface ServerHealth {
   readonly health: HealthStatus;

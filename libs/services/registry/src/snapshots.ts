@@ -58,12 +58,6 @@ export class SnapshotPublisher {
     });
   }
 
-  /** The bus was away: what was sent may not have arrived. */
-  reconnected(): void {
-    this.#sent.clear();
-    this.changed();
-  }
-
   /** Answered at once, or as soon as store and bus are there; the newest question of a gateway counts. */
   asked(gatewayId: GatewayId, tenantId: TenantId, known: KnownVersions): void {
     if (this.#asks.size >= asksMax && !this.#asks.has(gatewayId)) return;
@@ -93,7 +87,8 @@ export class SnapshotPublisher {
       if (this.#due || this.#isBehind(bodies.revision)) await this.#push(bodies);
     } catch (error) {
       this.#failed = true;
-      if (error instanceof StoreUnavailable) this.#parts.log.warn('gateways wait for the store', { detail: error.message });
+      if (error instanceof StoreUnavailable)
+        this.#parts.log.warn('gateways wait for the store', { detail: error.message });
       else this.#parts.log.error('snapshots failed', { error });
     }
   }
@@ -144,11 +139,21 @@ export class SnapshotPublisher {
   ): Promise<boolean> {
     for (const scope of scopes) {
       const body = bodies.of(tenantId)[scope];
-      const fault = await sendConfig(this.#parts.bus, { gatewayId, scope, revision: bodies.revision, body, nonce });
+      const fault = await sendConfig(this.#parts.bus, {
+        gatewayId,
+        scope,
+        revision: bodies.revision,
+        body,
+        nonce,
+      });
       this.#parts.metrics.publish.add(1, { kind: 'config', outcome: fault ? 'failed' : 'ok' });
       if (!fault) continue;
       this.#failed = true;
-      this.#parts.log.warn('configuration waits for the bus', { gateway: gatewayId, scope, detail: fault.detail });
+      this.#parts.log.warn('configuration waits for the bus', {
+        gateway: gatewayId,
+        scope,
+        detail: fault.detail,
+      });
       return false;
     }
     return true;
@@ -165,7 +170,8 @@ export class SnapshotPublisher {
 const isSilent = (gateway: GatewayRecord, nowMs: number): boolean => nowMs - gateway.lastSeenMs > silentMsMax;
 
 /** Gateways write `config.servers`; the bare scope is taken too. */
-const versionOf = (known: KnownVersions, scope: ConfigScope): number => known[`config.${scope}`] ?? known[scope] ?? -1;
+const versionOf = (known: KnownVersions, scope: ConfigScope): number =>
+  known[`config.${scope}`] ?? known[scope] ?? -1;
 
 /** Bodies are the same for every gateway of a tenant: made once a snapshot. */
 class BodiesByTenant {

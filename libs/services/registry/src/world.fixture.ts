@@ -6,7 +6,15 @@ import { MemoryServerStore, memoryBroker } from '@cruvero/adapter-memory';
 import { Secret } from '@cruvero/chassis';
 import type { Json, TenantId } from '@cruvero/core';
 import { defaultTenant } from '@cruvero/core';
-import type { Bus, BusMessage, HttpHandler, Listener, ServersRead, ServersSource, ServerStore } from '@cruvero/ports';
+import type {
+  Bus,
+  BusMessage,
+  HttpHandler,
+  Listener,
+  ServersRead,
+  ServersSource,
+  ServerStore,
+} from '@cruvero/ports';
 import { StoreUnavailable } from '@cruvero/ports';
 import { MemoryTelemetry, settle, SimClock } from '@cruvero/testkit';
 import type { RegistryConfig } from './config.ts';
@@ -49,7 +57,9 @@ export function fragile(store: ServerStore): { readonly store: ServerStore; away
         const member: unknown = Reflect.get(target, name);
         if (typeof member !== 'function') return member;
         return (...args: unknown[]): unknown =>
-          state.away ? Promise.reject(new StoreUnavailable('away for a test')) : Reflect.apply(member, target, args);
+          state.away
+            ? Promise.reject(new StoreUnavailable('away for a test'))
+            : Reflect.apply(member, target, args);
       },
     }),
   };
@@ -103,13 +113,20 @@ export class World implements AsyncDisposable {
     const { clock, telemetry, bus } = this;
     const modules = { store: this.fragile.store, bus, clock, telemetry, listener: testListener };
     const config = { ...baseConfig, ...changes };
-    const registry = await startRegistry(config, { ...modules, ...(source ? { serversSource: source } : {}) });
+    const registry = await startRegistry(config, {
+      ...modules,
+      ...(source ? { serversSource: source } : {}),
+    });
     this.#registries.push(registry);
     return registry;
   }
 
   /** Stored by the stream when this resolves. */
-  async say(type: 'announce' | 'heartbeat' | 'deregister' | 'verdict', payload: Json, rest: { event_id?: string; tenant_id?: string } = {}) {
+  async say(
+    type: 'announce' | 'heartbeat' | 'deregister' | 'verdict',
+    payload: Json,
+    rest: { event_id?: string; tenant_id?: string } = {},
+  ) {
     this.#events += 1;
     const body: Json = {
       event_type: `mcp.${type}`,
@@ -124,7 +141,9 @@ export class World implements AsyncDisposable {
 
   /** Events of these types that the registry is done with. */
   done(type = ''): number {
-    const counts = [...this.telemetry.counts].filter(([key]) => key.startsWith('registry_events_total') && key.includes(type));
+    const counts = [...this.telemetry.counts].filter(
+      ([key]) => key.startsWith('registry_events_total') && key.includes(type),
+    );
     return counts.reduce((sum, [, count]) => sum + count, 0);
   }
 
@@ -141,7 +160,10 @@ export class World implements AsyncDisposable {
   }
 
   /** A gateway: what it hears on its configuration subjects. */
-  gateway(gatewayId: string): { readonly heard: BusMessage[]; ask(versions?: Readonly<Record<string, number>>, tenant?: string): Promise<void> } {
+  gateway(gatewayId: string): {
+    readonly heard: BusMessage[];
+    ask(versions?: Readonly<Record<string, number>>, tenant?: string): Promise<void>;
+  } {
     const heard: BusMessage[] = [];
     this.outside.subscribe(`mcpgw.${gatewayId}.config.*`, (message) => {
       if (!message.subject.endsWith('.request')) heard.push(message);
@@ -172,7 +194,12 @@ export const announceOf = (server: string, changes: Readonly<Record<string, Json
   ...changes,
 });
 
-export const verdictOf = (server: string, status: string, health: string, changes: Readonly<Record<string, Json>> = {}): Json => ({
+export const verdictOf = (
+  server: string,
+  status: string,
+  health: string,
+  changes: Readonly<Record<string, Json>> = {},
+): Json => ({
   server,
   instance_id: `${server}-1`,
   old_status: 'pending',

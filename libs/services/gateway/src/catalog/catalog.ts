@@ -54,7 +54,7 @@ export class Catalog {
   readonly #parts: CatalogParts;
   readonly #watched = new Map<ServerKey, Watched>();
   /** Aggregate results by tenant, kind and profile; dropped as soon as anything of it changes. */
-  readonly #results = new Map<string, string>();
+  readonly #results = new Map<string, { readonly text: string; readonly profile: PolicyProfile | undefined }>();
 
   constructor(parts: CatalogParts, known: KnownLists) {
     this.#parts = parts;
@@ -64,11 +64,15 @@ export class Catalog {
 
   /** The text of an aggregate list for one tenant, as this profile may see it. */
   list(kind: ListKind, tenantId: TenantId, profile: PolicyProfile): string {
-    const filtered = kind === 'tools' && profile.enforcementMode === 'enforce' && filtersTools(profile);
-    const key = `${tenantId}/${kind}/${filtered ? profile.name : ''}`;
-    let result = this.#results.get(key);
-    if (result === undefined) this.#results.set(key, (result = this.#aggregate(kind, tenantId, filtered ? profile : undefined)));
-    return result;
+    const hides = kind === 'tools' && profile.enforcementMode === 'enforce' && filtersTools(profile);
+    const by = hides ? profile : undefined;
+    const key = `${tenantId}/${kind}/${by?.name ?? ''}`;
+    const kept = this.#results.get(key);
+    // A call that began under an older policy brings an older profile of the same name.
+    if (kept && kept.profile === by) return kept.text;
+    const text = this.#aggregate(kind, tenantId, by);
+    this.#results.set(key, { text, profile: by });
+    return text;
   }
 
   /** True where the server said that the tool may run twice without harm. */
@@ -174,6 +178,7 @@ export class Catalog {
   async #look(watched: Watched): Promise<void> {
     const { clock, links, telemetry } = this.#parts;
     const outcome = await this.#lookAtAny(watched, links);
+    if (watched.abort.signal.aborted) return;
     const { server } = watched;
     const before = watched.lists;
     if (isFault(outcome)) {
@@ -198,7 +203,13 @@ export class Catalog {
     const detail = 'it has no running instance';
     let outcome: Lists | Fault = { fault: 'upstream_unavailable', server: watched.server.name, detail, neverLeft: true };
     for (const instance of watched.server.instances) {
-      outcome = await look(links.of(watched.server.name, instance), watched.abort);
+      const link = links.of(watched.server, instance);
+      outcome = await look(link, watched.abort);
+      if (isFault(outcome) && outcome.fault === 'upstream_broken' && watched.failures === 0) {
+        // It may have been replaced by one of the other era.
+        await link.reask();
+        outcome = await look(link, watched.abort);
+      }
       if (!isFault(outcome)) return outcome;
     }
     return outcome;

@@ -14,7 +14,7 @@ import {
   type ServerFace,
 } from '@cruvero/core';
 import type { Clock } from '@cruvero/ports';
-import type { UpstreamLink } from '@cruvero/upstream';
+import { linkSessionKey, type UpstreamLink } from '@cruvero/upstream';
 
 export type Lists = Readonly<Record<ListKind, readonly ListedItem[]>>;
 
@@ -57,14 +57,12 @@ export async function look(link: UpstreamLink, abort: AbortController): Promise<
 
 async function lookKind(link: UpstreamLink, face: ServerFace, kind: ListKind, abort: AbortController) {
   if (face.capabilities[listShapes[kind].capability] === undefined) return [];
-  const items = await link.listAll(kind, listingSession, abort);
+  // Lists are the server's, not a caller's.
+  const items = await link.listAll(kind, linkSessionKey, abort);
   // Servers may declare resources and yet not know templates.
   if (isFault(items) && kind === 'resourceTemplates' && items.fault === 'upstream_broken') return [];
   return items;
 }
-
-/** Lists are the server's, not a caller's: one session serves them. */
-const listingSession = 'listing';
 
 export function seen(lists: Lists, clock: Clock): ServerLists {
   return { lists, state: { at: 'seen', atMs: clock.nowMs() } };

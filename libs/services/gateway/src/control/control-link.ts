@@ -114,5 +114,5 @@ export function startControlLink(config: GatewayConfig, parts: ControlParts): Co
 }
 
 function isScope(text: string): text is ConfigScope {
-  return text in schemas;
+  return Object.hasOwn(schemas, text);
 }

@@ -5,6 +5,7 @@ import {
   admitting,
   isFault,
   pickInstance,
+  serverKey,
   stepBreaker,
   type Breaker,
   type BreakerPolicy,
@@ -12,6 +13,7 @@ import {
   type Instance,
   type Reply,
   type Server,
+  type ServerKey,
   type ServerName,
 } from '@cruvero/core';
 import type { Clock, Random, Telemetry } from '@cruvero/ports';
@@ -19,6 +21,8 @@ import type { Forward, Next, Routed } from '../pipeline.ts';
 import type { Tried } from './retry.ts';
 
 interface InstanceState {
+  /** For metrics; without the address, which may hold a secret. */
+  readonly label: string;
   breaker: Breaker;
   inFlight: number;
 }
@@ -35,7 +39,7 @@ export interface BalanceParts {
 export interface Balancer {
   readonly next: Next;
   /** Forgets instances that the snapshot no longer has. */
-  keepOnly(instanceIds: ReadonlySet<string>): void;
+  keepOnly(servers: Iterable<Server>): void;
   /** Calls under way, all instances together. */
   inFlight(): number;
 }
@@ -43,19 +47,20 @@ export interface Balancer {
 export function balancer(policy: BreakerPolicy, forward: Forward, parts: BalanceParts): Balancer {
   const { clock, random, tried } = parts;
   const states = new Map<string, InstanceState>();
-  const turns = new Map<string, number>();
-  const stateOf = (instance: Instance): InstanceState => {
-    const key = stateKey(instance);
+  const turns = new Map<ServerKey, number>();
+  const stateOf = (server: Server, instance: Instance): InstanceState => {
+    const key = stateKey(server, instance);
     let state = states.get(key);
-    if (!state) states.set(key, (state = { breaker: admitting, inFlight: 0 }));
+    const label = `${server.tenantId}/${server.name}/${instance.instanceId}`;
+    if (!state) states.set(key, (state = { label, breaker: admitting, inFlight: 0 }));
     return state;
   };
   parts.telemetry.metrics.gauge('mcpgw_circuit_breaker_state', '0 admitting, 1 shut, 2 probing', () =>
-    [...states].map(([backend, s]) => ({ value: breakerNumber[s.breaker.at], labels: { backend, state: s.breaker.at } })),
+    [...states.values()].map((s) => ({ value: breakerNumber[s.breaker.at], labels: { backend: s.label, state: s.breaker.at } })),
   );
 
   const step = (call: Routed, instance: Instance, event: Parameters<typeof stepBreaker>[1]): void => {
-    const state = stateOf(instance);
+    const state = stateOf(call.server, instance);
     const was = state.breaker;
     const is = stepBreaker(was, event, clock.nowMs(), policy);
     state.breaker = is;
@@ -64,7 +69,7 @@ export function balancer(policy: BreakerPolicy, forward: Forward, parts: Balance
   };
 
   const attempt = async (call: Routed, instance: Instance): Promise<Reply | Fault> => {
-    const state = stateOf(instance);
+    const state = stateOf(call.server, instance);
     step(call, instance, 'asked');
     state.inFlight += 1;
     try {
@@ -77,13 +82,14 @@ export function balancer(policy: BreakerPolicy, forward: Forward, parts: Balance
   };
 
   const next: Next = (call) => {
-    const turn = turns.get(call.server.name) ?? 0;
-    turns.set(call.server.name, (turn + 1) % 1_000_000_007);
+    const key = serverKey(call.server.tenantId, call.server.name);
+    const turn = turns.get(key) ?? 0;
+    turns.set(key, (turn + 1) % 1_000_000_007);
     const seen = tried.get(call.abort) ?? new Set<string>();
     const nowMs = clock.nowMs();
     const picked = pickInstance(call.server.instances, call.server.strategy, {
-      inFlight: (i) => states.get(stateKey(i))?.inFlight ?? 0,
-      admits: (i) => admits(states.get(stateKey(i))?.breaker ?? admitting, nowMs),
+      inFlight: (i) => states.get(stateKey(call.server, i))?.inFlight ?? 0,
+      admits: (i) => admits(states.get(stateKey(call.server, i))?.breaker ?? admitting, nowMs),
       tried: seen,
       turn,
       affinity: `${call.principal.tenantId}/${call.principal.name}`,
@@ -96,16 +102,23 @@ export function balancer(policy: BreakerPolicy, forward: Forward, parts: Balance
 
   return {
     next,
-    keepOnly: (instanceIds) => {
-      for (const [id, state] of states) if (!instanceIds.has(id) && state.inFlight === 0) states.delete(id);
+    keepOnly: (servers) => {
+      const wanted = new Set<string>();
+      const names = new Set<ServerKey>();
+      for (const server of servers) {
+        names.add(serverKey(server.tenantId, server.name));
+        for (const instance of server.instances) wanted.add(stateKey(server, instance));
+      }
+      for (const [key, state] of states) if (!wanted.has(key) && state.inFlight === 0) states.delete(key);
+      for (const key of turns.keys()) if (!names.has(key)) turns.delete(key);
     },
     inFlight: () => [...states.values()].reduce((sum, s) => sum + s.inFlight, 0),
   };
 }
 
-/** An instance that came back under its old id at a new address starts with a clean breaker. */
-export function stateKey(instance: Pick<Instance, 'instanceId' | 'endpoint'>): string {
-  return `${instance.instanceId}@${instance.endpoint}`;
+/** An instance that came back under its old id at a new address starts anew; nothing is shared between servers or tenants. */
+export function stateKey(server: Pick<Server, 'tenantId' | 'name'>, instance: Pick<Instance, 'instanceId' | 'transport' | 'endpoint'>): string {
+  return `${server.tenantId}/${server.name}/${instance.instanceId} ${instance.transport} ${instance.endpoint}`;
 }
 
 const breakerNumber = { admitting: 0, shut: 1, probing: 2 } as const;

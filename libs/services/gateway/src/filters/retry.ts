@@ -1,6 +1,6 @@
 /** Tries again what may be tried again, within the call's deadline. */
 
-import { decideRetry, isFault, type RetryPolicy } from '@cruvero/core';
+import { decideRetry, isFault, type Fault, type RetryPolicy } from '@cruvero/core';
 import type { Clock, Random, Telemetry } from '@cruvero/ports';
 import type { Filter, Routed } from '../pipeline.ts';
 
@@ -17,23 +17,29 @@ export interface RetryParts {
 
 export function retryFilter(policy: RetryPolicy, parts: RetryParts): Filter {
   const { clock, random, tried } = parts;
+  const triedCount = (call: Routed): number => tried.get(call.abort)?.size ?? 0;
   const retries = parts.telemetry.metrics.counter('mcpgw_retries_total', 'Attempts made besides the first');
   return (next) => async (call) => {
+    let cause: Fault | undefined;
     for (let made = 1; ; made += 1) {
+      const triedBefore = triedCount(call);
       const outcome = await next(call);
       if (!isFault(outcome)) return outcome;
+      // Where no instance was left to ask, what the last one said is the cause, and only time can help.
+      const asked = triedCount(call) > triedBefore;
+      if (asked || cause === undefined) cause = outcome;
       const verdict = decideRetry(
         {
           made,
           fault: outcome,
           idempotent: call.idempotent,
-          elsewhere: (tried.get(call.abort)?.size ?? 0) < call.server.instances.length,
+          elsewhere: asked && triedCount(call) < call.server.instances.length,
           leftMs: call.deadlineMs - clock.nowMs(),
         },
         policy,
         random,
       );
-      if ('stop' in verdict || call.abort.signal.aborted) return outcome;
+      if ('stop' in verdict || call.abort.signal.aborted) return cause;
       retries.add(1, { backend: call.server.name });
       if (verdict.retryInMs > 0) {
         tried.delete(call.abort);

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readServerName, type Fault } from '@cruvero/core';
-import { hostAllowed, originAllowed, statusReply, type StatusOptions } from '@cruvero/chassis';
+import { hostAllowed, originAllowed, soleHeader, statusReply, type StatusOptions } from '@cruvero/chassis';
 import type { HttpHandler, Telemetry } from '@cruvero/ports';
 import type { Door } from '../pipeline.ts';
 import { homePage, type HomeFacts } from './home-page.ts';
@@ -35,7 +35,8 @@ export function front(parts: FrontParts): HttpHandler {
     if (refused) return sendFault(response, refused);
     serve(request, response, path, parts).catch((thrown: unknown) => {
       parts.telemetry.log.error('a request failed inside', { path: pathLabel(path, parts.mounts), error: thrown });
-      sendFault(response, { fault: 'internal', detail: 'the gateway failed; its log says more' });
+      if (response.headersSent) response.destroy();
+      else sendFault(response, { fault: 'internal', detail: 'the gateway failed; its log says more' });
     });
   };
 }
@@ -48,7 +49,8 @@ function pathOf(request: IncomingMessage): string {
 
 /** Every route is behind this: a page of somebody else must not reach a gateway on a laptop (DNS rebinding). */
 function refuse(request: IncomingMessage, parts: FrontParts): Fault | undefined {
-  const { host, origin } = request.headers;
+  const host = soleHeader(request.rawHeaders, 'host');
+  const origin = soleHeader(request.rawHeaders, 'origin');
   const ownAddress = request.socket.localAddress;
   const loopback = parts.loopback();
   const hosts = { names: parts.allowedHosts, loopback, ...(ownAddress === undefined ? {} : { ownAddress }) };

@@ -153,10 +153,10 @@ async function answer(
   const abort = new AbortController();
   const reply = new CallAnswer(response, message.idText, spoken.era, acceptsSse, notifyBufferedMax);
   // A modern caller that closes its stream cancels; a legacy one may merely have lost the connection.
-  if (spoken.era === 'modern') response.once('close', () => abort.abort());
+  if (spoken.era === 'modern') response.once('close', () => response.writableFinished || abort.abort());
   session?.running.set(message.idText, abort);
-  const outcome = await parts.calls.run(
-    {
+  try {
+    const inbound = {
       door,
       message,
       spoken,
@@ -164,12 +164,12 @@ async function answer(
       trace: traceFor(exchange.request, spoken),
       abort,
       deadlineMs: parts.clock.nowMs() + parts.config.callDeadlineMs,
-      notify: (text) => reply.notify(text),
-    },
-    principal,
-  );
-  session?.running.delete(message.idText);
-  reply.finish(outcome);
+      notify: (text: string) => reply.notify(text),
+    };
+    reply.finish(await parts.calls.run(inbound, principal));
+  } finally {
+    session?.running.delete(message.idText);
+  }
 }
 
 /** The message's own trace context before the headers': proxies on the way may have begun another. */

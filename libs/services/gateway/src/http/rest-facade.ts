@@ -19,13 +19,13 @@ import {
   type ServerName,
   type Snapshot,
 } from '@cruvero/core';
-import type { Clock, HttpHandler } from '@cruvero/ports';
+import type { Clock, HttpHandler, Log } from '@cruvero/ports';
 import { identify, requireScope } from '../authn.ts';
 import type { Calls } from '../calls.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { GatewayConfig } from '../config.ts';
 import { serversOf } from '../control/state.ts';
-import { presented, traceOf } from './headers.ts';
+import { presented, repeatedHeader, traceOf } from './headers.ts';
 
 export const restPrefix = '/api/v1/mcp';
 
@@ -35,6 +35,7 @@ export interface RestParts {
   readonly catalog: Catalog;
   readonly clock: Clock;
   readonly snapshot: () => Snapshot;
+  readonly log: Pick<Log, 'error'>;
 }
 
 interface Asked {
@@ -48,6 +49,12 @@ export function restFacade(parts: RestParts): HttpHandler {
   app.disable('x-powered-by');
   app.disable('etag');
   const router = express.Router();
+  // Nobody's body is read before it is known whose it is.
+  router.use((request: Request, response: Response, next: NextFunction) => {
+    const asked = asking(request, parts);
+    if (isFault(asked)) sendRestFault(response, asked);
+    else next();
+  });
   router.use(express.json({ limit: parts.config.bodyBytesMax, strict: true }));
   router.get('/status', (request, response) => show(request, response, parts, overview));
   router.get('/health', (request, response) => show(request, response, parts, overview));
@@ -64,6 +71,8 @@ export function restFacade(parts: RestParts): HttpHandler {
 }
 
 function asking(request: IncomingMessage, parts: RestParts): Asked | Fault {
+  const repeated = repeatedHeader(request);
+  if (repeated) return repeated;
   const snapshot = parts.snapshot();
   const principal = identify(presented(request), snapshot, parts.config.auth, parts.config.tenantId);
   if (isFault(principal)) return principal;
@@ -179,7 +188,7 @@ async function execute(request: Request, response: Response, parts: RestParts): 
   const command = readCommand(request.body, parts.config);
   if (isFault(command)) return sendRestFault(response, command);
   const abort = new AbortController();
-  response.once('close', () => abort.abort());
+  response.once('close', () => response.writableFinished || abort.abort());
   const outcome = await parts.calls.run(inbound(request, asked, server.name, command, abort, parts), asked.principal);
   if (response.destroyed) return;
   if (isFault(outcome)) return sendRestFault(response, outcome);
@@ -230,12 +239,18 @@ function onError(parts: RestParts) {
     if (response.headersSent) return next(thrown);
     const status = statusIn(thrown);
     if (status === 413) return sendRestFault(response, { fault: 'body_too_large', bytesMax: parts.config.bodyBytesMax });
-    if (status === 400) return sendRestFault(response, { fault: 'bad_json', detail: 'it cannot be parsed' });
+    if (status === 400 && isParseFailure(thrown)) return sendRestFault(response, { fault: 'bad_json', detail: 'it cannot be parsed' });
     if (status >= 400 && status < 500) {
       return sendRestFault(response, { fault: 'bad_request', detail: `${STATUS_CODES[status] ?? 'Bad request'}.` });
     }
+    parts.log.error('a REST request failed inside', { error: thrown });
     sendRestFault(response, { fault: 'internal', detail: 'the gateway failed; its log says more' });
   };
+}
+
+/** The word of express for a body that is no JSON. */
+function isParseFailure(thrown: unknown): boolean {
+  return typeof thrown === 'object' && thrown !== null && 'type' in thrown && thrown.type === 'entity.parse.failed';
 }
 
 function statusIn(thrown: unknown): number {

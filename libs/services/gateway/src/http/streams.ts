@@ -87,7 +87,9 @@ export class Streams {
   #beat(): void {
     const nowMs = this.#clock.monotonicMs();
     for (const held of this.#held) {
-      if (nowMs - held.sinceMs >= this.#bounds.streamAgeMs) held.onAge();
+      // It was ended a while ago and its client does not read even that.
+      if (held.response.writableEnded) held.response.destroy();
+      else if (nowMs - held.sinceMs >= this.#bounds.streamAgeMs) held.onAge();
       else if (held.response.writableLength > unreadBytesMax) held.response.destroy();
       else held.response.write(sseKeepAlive);
     }

@@ -56,7 +56,8 @@ export const postApiKey = (parts: RestParts): Route =>
       if (!(await parts.store.profiles()).some((profile) => profile.name === body.profile)) {
         return problem(400, 'unknown_profile', `There is no policy profile ${JSON.stringify(body.profile)}.`);
       }
-      if ((await parts.store.apiKeys()).length >= keysMax) return problem(409, 'too_many', `There are ${keysMax} keys already.`);
+      if ((await parts.store.apiKeys()).length >= keysMax)
+        return problem(409, 'too_many', `There are ${keysMax} keys already.`);
       const secret = newApiKey(parts.bytes);
       const key: ApiKey = {
         keyId: newKeyId(parts.bytes),
@@ -72,7 +73,11 @@ export const postApiKey = (parts: RestParts): Route =>
       });
       parts.ring.forget();
       parts.changed();
-      return { status: 201, body: { ...view(key), key: secret }, headers: { location: `${path}/${key.keyId}` } };
+      return {
+        status: 201,
+        body: { ...view(key), key: secret },
+        headers: { location: `${path}/${key.keyId}` },
+      };
     },
   });
 
@@ -89,9 +94,15 @@ export const deleteApiKey = (parts: RestParts): Route =>
       const keys = await parts.store.apiKeys();
       const key = keys.find((each) => each.keyId === keyId && isSeenBy(principal.tenantId, each.tenantId));
       if (!key) return notFound('API key of this id');
-      const isLast = !keys.some((each) => each !== key && each.tenantId === defaultTenant && each.scopes.includes('admin'));
+      const isLast = !keys.some(
+        (each) => each !== key && each.tenantId === defaultTenant && each.scopes.includes('admin'),
+      );
       if (isLast && key.scopes.includes('admin')) {
-        return problem(409, 'last_admin_key', 'This is the last key that can administer the registry; make another one first.');
+        return problem(
+          409,
+          'last_admin_key',
+          'This is the last key that can administer the registry; make another one first.',
+        );
       }
       await parts.store.transaction(async (tx) => {
         await tx.deleteApiKey(key.keyId);

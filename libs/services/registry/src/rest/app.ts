@@ -49,7 +49,9 @@ const routesOf = (parts: RestParts): readonly Route[] =>
   ].map((make) => make(parts));
 
 function send(response: Response, { status, body, headers = {} }: RestReply): void {
-  response.status(status).set({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', ...headers });
+  response
+    .status(status)
+    .set({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', ...headers });
   if (body === undefined) response.end();
   else response.json(body);
 }
@@ -64,13 +66,18 @@ function replyTo(error: unknown, log: Log): RestReply {
   if (error instanceof StoreUnavailable) return away;
   const type = (error as { type?: unknown } | null)?.type;
   if (type === 'entity.too.large') {
-    return problem(413, 'body_too_large', `The body is larger than ${bodyBytesMax} bytes, the most that is taken here.`);
+    return problem(
+      413,
+      'body_too_large',
+      `The body is larger than ${bodyBytesMax} bytes, the most that is taken here.`,
+    );
   }
   if (type === 'entity.parse.failed') return problem(400, 'bad_json', 'The body is not valid JSON.');
   if (typeof type === 'string' && /^(charset|encoding)\./.test(type)) {
     return problem(415, 'wrong_content_type', 'Send JSON in UTF-8, plain or compressed with gzip.');
   }
-  if (type === 'request.aborted' || error instanceof URIError) return problem(400, 'bad_request', 'The request cannot be read.');
+  if (type === 'request.aborted' || error instanceof URIError)
+    return problem(400, 'bad_request', 'The request cannot be read.');
   log.error('a request failed', { error });
   return problem(500, 'internal', 'Something went wrong here; the log has more.');
 }
@@ -80,14 +87,20 @@ function guard(config: RegistryConfig) {
   return (request: Request, response: Response, next: NextFunction): void => {
     const { loopback } = config;
     const ownAddress = request.socket.localAddress;
-    const hosts = { names: config.allowedHosts, loopback, ...(ownAddress === undefined ? {} : { ownAddress }) };
+    const hosts = {
+      names: config.allowedHosts,
+      loopback,
+      ...(ownAddress === undefined ? {} : { ownAddress }),
+    };
     if (!hostAllowed(soleHeader(request.rawHeaders, 'host'), hosts)) {
-      const message = 'This registry does not answer to that Host header; add it to CRUVERO_REGISTRY_ALLOWED_HOSTS if it should.';
+      const message =
+        'This registry does not answer to that Host header; add it to CRUVERO_REGISTRY_ALLOWED_HOSTS if it should.';
       return send(response, problem(403, 'wrong_host', message));
     }
     const origins = { names: config.allowedOrigins, loopback };
     if (!originAllowed(soleHeader(request.rawHeaders, 'origin'), origins)) {
-      const message = 'Pages of that origin may not call; add it to CRUVERO_REGISTRY_ALLOWED_ORIGINS if they should.';
+      const message =
+        'Pages of that origin may not call; add it to CRUVERO_REGISTRY_ALLOWED_ORIGINS if they should.';
       return send(response, problem(403, 'wrong_origin', message));
     }
     next();
@@ -99,7 +112,8 @@ function statusPaths(parts: AppParts, document: object) {
   return async (request: Request, response: Response, next: NextFunction): Promise<void> => {
     const reply = await statusReply(request.path, parts.status);
     if (!reply && request.path !== '/openapi.json') return next();
-    if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, wrongMethod('GET, HEAD'));
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return send(response, wrongMethod('GET, HEAD'));
     if (!reply) return send(response, { status: 200, body: document });
     response.status(reply.status).set({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
     response.type(reply.contentType).send(reply.body);
@@ -111,7 +125,9 @@ function wrongMethod(allow: string): RestReply {
 }
 
 function hasBody(request: Request): boolean {
-  return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+  return (
+    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0
+  );
 }
 
 const keepBody = express.json({ limit: bodyBytesMax, strict: false });
@@ -123,10 +139,18 @@ function perform(route: Route, parts: AppParts) {
     if (isRefusal(principal)) return send(response, principal);
     if (route.body && hasBody(request) && !request.is(['application/json', 'application/*+json'])) {
       const got = JSON.stringify((request.headers['content-type'] ?? '').slice(0, 100));
-      return send(response, problem(415, 'wrong_content_type', `Content-Type is ${got}; send application/json.`));
+      return send(
+        response,
+        problem(415, 'wrong_content_type', `Content-Type is ${got}; send application/json.`),
+      );
     }
-    if (route.body) await new Promise<void>((resolve, reject) => keepBody(request, response, (e?: unknown) => (e ? reject(e) : resolve())));
-    const path = Object.fromEntries(Object.entries(request.params).map(([key, value]) => [key, String(value)]));
+    if (route.body)
+      await new Promise<void>((resolve, reject) =>
+        keepBody(request, response, (e?: unknown) => (e ? reject(e) : resolve())),
+      );
+    const path = Object.fromEntries(
+      Object.entries(request.params).map(([key, value]) => [key, String(value)]),
+    );
     send(response, await route.run({ principal, path, query: { ...request.query }, body: request.body }));
   };
 }
@@ -156,7 +180,10 @@ export function registryHandler(config: RegistryConfig, parts: AppParts): HttpHa
   }
   app.use((request: Request, response: Response) => {
     const shown = request.path.slice(0, 200);
-    send(response, problem(404, 'no_such_path', `Nothing is served at ${shown}; /openapi.json lists what is.`));
+    send(
+      response,
+      problem(404, 'no_such_path', `Nothing is served at ${shown}; /openapi.json lists what is.`),
+    );
   });
   app.use((error: unknown, _request: Request, response: Response, next: NextFunction) => {
     if (response.headersSent) return next(error);

@@ -55,7 +55,10 @@ const unauthenticated = (message: string): RestReply => ({
   headers: { 'www-authenticate': 'Bearer realm="cruvero-registry"' },
 });
 
-/** The caller, who has the scope admin; otherwise 401 or 403. Rejects with StoreUnavailable while keys cannot be read. */
+/**
+ * The caller, who has the scope admin; otherwise 401 or 403. Rejects with StoreUnavailable while keys cannot
+ * be read.
+ */
 export async function authenticate(request: IncomingMessage, ring: KeyRing): Promise<Principal | RestReply> {
   const text = keyIn(request);
   if (text === undefined) {
@@ -64,7 +67,11 @@ export async function authenticate(request: IncomingMessage, ring: KeyRing): Pro
   const key = await ring.find(text);
   if (!key) return unauthenticated('This API key is not known (any more).');
   if (!key.scopes.includes('admin')) {
-    return problem(403, 'forbidden', `The key of ${key.principal} lacks the scope admin, which this interface asks for.`);
+    return problem(
+      403,
+      'forbidden',
+      `The key of ${key.principal} lacks the scope admin, which this interface asks for.`,
+    );
   }
   return { tenantId: key.tenantId, name: key.principal, scopes: key.scopes, profile: key.profile };
 }
@@ -75,7 +82,12 @@ export async function authenticate(request: IncomingMessage, ring: KeyRing): Pro
  */
 export function tenantFor(principal: Principal, asked: string | undefined): TenantId | RestReply {
   const tenant = asked === undefined ? principal.tenantId : readTenantId(asked);
-  if (tenant === undefined) return problem(400, 'bad_request', 'The tenant must be 1 to 63 letters, digits, - or _.');
+  if (tenant === undefined)
+    return problem(400, 'bad_request', 'The tenant must be 1 to 63 letters, digits, - or _.');
   if (tenant === principal.tenantId || principal.tenantId === defaultTenant) return tenant;
-  return problem(403, 'wrong_tenant', `This key belongs to the tenant ${principal.tenantId} and may not act for another one.`);
+  return problem(
+    403,
+    'wrong_tenant',
+    `This key belongs to the tenant ${principal.tenantId} and may not act for another one.`,
+  );
 }

@@ -59,7 +59,11 @@ function serviceView(row: InstanceRecord) {
   };
 }
 
-async function instancesOf({ store }: RestParts, tenant: TenantId, service: string | undefined): Promise<readonly InstanceRecord[]> {
+async function instancesOf(
+  { store }: RestParts,
+  tenant: TenantId,
+  service: string | undefined,
+): Promise<readonly InstanceRecord[]> {
   if (service !== undefined) {
     const name = bareName(service);
     return name ? store.instances(tenant, name) : [];
@@ -81,14 +85,27 @@ export const meshRegister = (parts: RestParts): Route =>
       const metadata = body.metadata as JsonObject;
       const name = readServerName(metadata['mcp_server']) ?? bareName(body.service_name);
       const endpoint = endpointOf(body.address, body.port, metadata);
-      const id = readInstanceId(body.service_id ?? `${body.service_name}-${body.address.replace(/[^A-Za-z0-9.-]/g, '_')}-${body.port}`);
+      const id = readInstanceId(
+        body.service_id ??
+          `${body.service_name}-${body.address.replace(/[^A-Za-z0-9.-]/g, '_')}-${body.port}`,
+      );
       const wrong = endpoint === undefined ? 'is not a host name or IP address' : endpointProblem(endpoint);
-      if (wrong !== undefined || endpoint === undefined) return problem(400, 'bad_request', `The address ${wrong}.`);
-      if (!name || !id) return problem(400, 'bad_request', 'service_name (or metadata.mcp_server) gives no valid server name.');
+      if (wrong !== undefined || endpoint === undefined)
+        return problem(400, 'bad_request', `The address ${wrong}.`);
+      if (!name || !id)
+        return problem(
+          400,
+          'bad_request',
+          'service_name (or metadata.mcp_server) gives no valid server name.',
+        );
       const refused = await register(parts, principal, { name, id, endpoint, tags: body.tags, metadata });
       if (refused) return refused;
       parts.changed();
-      return ok({ service_id: id, status: 'registered', message: `${body.service_name} is registered as server ${name}.` });
+      return ok({
+        service_id: id,
+        status: 'registered',
+        message: `${body.service_name} is registered as server ${name}.`,
+      });
     },
   });
 
@@ -100,17 +117,35 @@ interface Registration {
   readonly metadata: JsonObject;
 }
 
-function register(parts: RestParts, { tenantId }: Principal, { name, id, ...rest }: Registration): Promise<RestReply | undefined> {
+function register(
+  parts: RestParts,
+  { tenantId }: Principal,
+  { name, id, ...rest }: Registration,
+): Promise<RestReply | undefined> {
   const nowMs = parts.clock.nowMs();
   return parts.store.transaction(async (tx) => {
     const known = await tx.get(tenantId, name);
     const wrong = endpointProblem(rest.endpoint, known?.allowedEndpoints);
     if (wrong !== undefined) return problem(400, 'bad_request', `The address ${wrong}.`);
     const instances = await tx.instances(tenantId, name);
-    if (instances.length >= instancesMax) return problem(409, 'too_many', `The server has ${instancesMax} instances already.`);
+    if (instances.length >= instancesMax)
+      return problem(409, 'too_many', `The server has ${instancesMax} instances already.`);
     if (!known) {
-      const fresh = { debug: false, source: 'api', status: 'pending', toolCount: 0, healthStatus: 'unknown' } as const;
-      await tx.upsert({ tenantId, name, transport: 'http', endpoint: rest.endpoint, lastSeenMs: nowMs, ...fresh });
+      const fresh = {
+        debug: false,
+        source: 'api',
+        status: 'pending',
+        toolCount: 0,
+        healthStatus: 'unknown',
+      } as const;
+      await tx.upsert({
+        tenantId,
+        name,
+        transport: 'http',
+        endpoint: rest.endpoint,
+        lastSeenMs: nowMs,
+        ...fresh,
+      });
     } else if (known.status === 'deregistered') {
       await tx.updateStatus(tenantId, name, 'pending');
     }
@@ -135,7 +170,8 @@ export const meshServices = (parts: RestParts): Route =>
     method: 'get',
     path: `${base}/services`,
     id: 'meshServices',
-    summary: 'Instances of every service, or of the one that `name` gives (with or without the leading mcp-).',
+    summary:
+      'Instances of every service, or of the one that `name` gives (with or without the leading mcp-).',
     query: meshServicesQuerySchema,
     body: nothing,
     answers: { 200: meshServicesSchema },
@@ -152,7 +188,8 @@ export const meshDiscover = (parts: RestParts): Route =>
     method: 'get',
     path: `${base}/discover/{service}`,
     id: 'meshDiscover',
-    summary: 'Instances of one service with their state. `use_cache` is taken and has no effect: answers are always fresh.',
+    summary:
+      'Instances of one service with their state. `use_cache` is taken and has no effect: answers are always fresh.',
     query: meshDiscoverQuerySchema,
     body: nothing,
     answers: { 200: meshDiscoverSchema },
@@ -184,12 +221,17 @@ export const meshDeregister = (parts: RestParts): Route =>
     answers: { 200: meshDeregisteredSchema },
     handle: async ({ principal, path }) => {
       const { tenantId } = principal;
-      const row = (await instancesOf(parts, tenantId, undefined)).find((each) => each.instanceId === path['id']);
+      const row = (await instancesOf(parts, tenantId, undefined)).find(
+        (each) => each.instanceId === path['id'],
+      );
       if (!row) return notFound('service instance of this id');
       await parts.store.transaction((tx) =>
         dropInstances(tx, { tenantId, name: row.serverName }, [row.instanceId], parts.change),
       );
       parts.changed();
-      return ok({ status: 'deregistered', message: `${row.instanceId} of server ${row.serverName} is deregistered.` });
+      return ok({
+        status: 'deregistered',
+        message: `${row.instanceId} of server ${row.serverName} is deregistered.`,
+      });
     },
   });

@@ -6,9 +6,13 @@ import type { Route } from './route.ts';
 
 type Node = Readonly<Record<string, unknown>>;
 
-const isNode = (value: unknown): value is Node => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isNode = (value: unknown): value is Node =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The only schema that refers to itself is "any JSON", which `{}` says as well; a `$defs` would have no place here. */
+/**
+ * The only schema that refers to itself is "any JSON", which `{}` says as well; a `$defs` would have no place
+ * here.
+ */
 function withoutDefs(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutDefs);
   if (!isNode(value)) return value;
@@ -65,7 +69,10 @@ function answersOf(route: Route): Node {
   }
   for (const [status, schema] of Object.entries(route.answers)) {
     if (Number(status) >= 400) continue;
-    answers[status] = { description: 'Done.', ...(schema ? { content: content(schemaOf(schema, 'output')) } : {}) };
+    answers[status] = {
+      description: 'Done.',
+      ...(schema ? { content: content(schemaOf(schema, 'output')) } : {}),
+    };
   }
   return answers;
 }
@@ -75,7 +82,12 @@ const operationOf = (route: Route): Node => ({
   summary: route.summary,
   parameters: parametersOf(route),
   ...(route.body
-    ? { requestBody: { required: !route.body.safeParse(undefined).success, content: content(schemaOf(route.body, 'input')) } }
+    ? {
+        requestBody: {
+          required: !route.body.safeParse(undefined).success,
+          content: content(schemaOf(route.body, 'input')),
+        },
+      }
     : {}),
   responses: answersOf(route),
 });
@@ -88,7 +100,8 @@ export function openApiDocument(routes: readonly Route[], version: string): Node
     info: {
       title: 'Cruvero registry',
       version,
-      description: 'Servers, gateways, API keys and policy. Every call needs an API key with the scope admin.',
+      description:
+        'Servers, gateways, API keys and policy. Every call needs an API key with the scope admin.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],

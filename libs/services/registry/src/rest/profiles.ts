@@ -36,15 +36,25 @@ export const putProfiles = (parts: RestParts): Route =>
     answers: { 200: profilesBodySchema, 409: undefined },
     handle: async ({ principal, body }) => {
       if (principal.tenantId !== defaultTenant) {
-        return problem(403, 'wrong_tenant', 'Profiles hold for every tenant; only admins of the tenant default may change them.');
+        return problem(
+          403,
+          'wrong_tenant',
+          'Profiles hold for every tenant; only admins of the tenant default may change them.',
+        );
       }
       const names = body.profiles.map((profile) => profile.name);
-      if (new Set(names).size !== names.length) return problem(400, 'bad_request', 'Two profiles have the same name.');
-      if (names.length > profilesMax) return problem(400, 'bad_request', `There may be ${profilesMax} profiles at most.`);
+      if (new Set(names).size !== names.length)
+        return problem(400, 'bad_request', 'Two profiles have the same name.');
+      if (names.length > profilesMax)
+        return problem(400, 'bad_request', `There may be ${profilesMax} profiles at most.`);
       const used = new Set((await parts.store.apiKeys()).map((key) => key.profile));
       const missing = [...used].filter((name) => !names.includes(name));
       if (missing.length > 0) {
-        return problem(409, 'profile_in_use', `API keys use these profiles, which would go: ${missing.slice(0, 10).join(', ')}.`);
+        return problem(
+          409,
+          'profile_in_use',
+          `API keys use these profiles, which would go: ${missing.slice(0, 10).join(', ')}.`,
+        );
       }
       const before = (await parts.store.profiles()).map((profile) => profile.name);
       await parts.store.transaction(async (tx) => {

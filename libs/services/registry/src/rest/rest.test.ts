@@ -1,73 +1,48 @@
-/** REST over real HTTP: every route, every refusal, and the document that describes them. */
+/** REST over real HTTP: every route, and the document that describes them. */
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Json, JsonObject, ServerName } from '@cruvero/core';
-import { defaultTenant, isJsonObject } from '@cruvero/core';
-import { probe } from '@cruvero/testkit';
-import type { ProbeRequest } from '@cruvero/testkit';
-import { adminKey, agentKey, announceOf, until, verdictOf, World } from '../world.fixture.ts';
-
-interface Answer {
-  readonly status: number;
-  readonly body: JsonObject;
-  header(name: string): string | undefined;
-}
-
-class Client {
-  readonly #url: string;
-  readonly key: string;
-
-  constructor(url: string, key = adminKey) {
-    this.#url = url;
-    this.key = key;
-  }
-
-  async raw(path: string, request: ProbeRequest = {}): Promise<Answer> {
-    const answer = await probe(this.#url, { path, ...request });
-    const parsed: unknown = answer.body === '' ? {} : JSON.parse(answer.body);
-    return { status: answer.status, body: isJsonObject(parsed) ? parsed : {}, header: (name) => answer.header(name) };
-  }
-
-  send(method: string, path: string, body?: Json): Promise<Answer> {
-    const headers: [string, string][] = [['authorization', `Bearer ${this.key}`]];
-    if (body !== undefined) headers.push(['content-type', 'application/json']);
-    return this.raw(path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
-  }
-  get = (path: string) => this.send('GET', path);
-  post = (path: string, body: Json) => this.send('POST', path, body);
-  put = (path: string, body: Json) => this.send('PUT', path, body);
-  delete = (path: string) => this.send('DELETE', path);
-}
-
-const admin = '/admin/api/v1';
-const mesh = '/api/v1/mesh/v2';
-const http = { transport: 'http', endpoint: 'http://127.0.0.1:9000/mcp' };
-const codeOf = (answer: Answer): Json | undefined => (isJsonObject(answer.body['error']) ? answer.body['error']['code'] : undefined);
-const messageOf = (answer: Answer): string => (isJsonObject(answer.body['error']) ? String(answer.body['error']['message']) : '');
-const items = (answer: Answer): JsonObject[] => (Array.isArray(answer.body['items']) ? answer.body['items'] : []);
-
-async function open(world: World): Promise<Client> {
-  const registry = await world.start();
-  return new Client(registry.listening?.url ?? '');
-}
+import type { Json, ServerName } from '@cruvero/core';
+import { defaultTenant } from '@cruvero/core';
+import { announceOf, until, verdictOf, World } from '../world.fixture.ts';
+import { admin, codeOf, http, items, mesh, messageOf, open } from './client.fixture.ts';
 
 describe('servers', () => {
   it('are made, read, replaced and deleted', async () => {
     await using world = new World();
     const client = await open(world);
-    const made = await client.post(`${admin}/servers`, { name: 'weather', ...http, version: '1', env_vars: { TOKEN: 's3cret' } });
+    const made = await client.post(`${admin}/servers`, {
+      name: 'weather',
+      ...http,
+      version: '1',
+      env_vars: { TOKEN: 's3cret' },
+    });
     assert.deepEqual([made.status, made.header('location')], [201, `${admin}/servers/weather`]);
     assert.deepEqual(
-      [made.body['source'], made.body['status'], made.body['tenant_id'], made.body['tool_count'], made.body['debug']],
+      [
+        made.body['source'],
+        made.body['status'],
+        made.body['tenant_id'],
+        made.body['tool_count'],
+        made.body['debug'],
+      ],
       ['api', 'pending', 'default', 0, false],
     );
     assert.equal(codeOf(await client.post(`${admin}/servers`, { name: 'weather', ...http })), 'exists');
-    const put = await client.put(`${admin}/servers/weather`, { ...http, endpoint: 'http://127.0.0.1:9001/mcp', tools: [{ name: 'a' }] });
+    const put = await client.put(`${admin}/servers/weather`, {
+      ...http,
+      endpoint: 'http://127.0.0.1:9001/mcp',
+      tools: [{ name: 'a' }],
+    });
     assert.equal(put.status, 200);
     const read = await client.get(`${admin}/servers/weather`);
     assert.deepEqual(
-      [read.body['endpoint'], read.body['version'], read.body['tools'], (read.body['instances'] as Json[]).length],
+      [
+        read.body['endpoint'],
+        read.body['version'],
+        read.body['tools'],
+        (read.body['instances'] as Json[]).length,
+      ],
       ['http://127.0.0.1:9001/mcp', undefined, [{ name: 'a' }], 1],
     );
     assert.doesNotMatch(JSON.stringify([made.body, put.body, read.body]), /s3cret|env_vars/);
@@ -80,14 +55,27 @@ describe('servers', () => {
   it('are listed by page, by status and by a part of the name', async () => {
     await using world = new World();
     const client = await open(world);
-    for (const name of ['alpha', 'beta', 'gamma', 'delta']) await client.put(`${admin}/servers/${name}`, http);
+    for (const name of ['alpha', 'beta', 'gamma', 'delta'])
+      await client.put(`${admin}/servers/${name}`, http);
     await client.put(`${admin}/servers/beta`, { ...http, status: 'disabled' });
     const first = await client.get(`${admin}/servers?limit=3`);
-    assert.deepEqual([items(first).map((row) => row['name']), first.body['total']], [['alpha', 'beta', 'delta'], 4]);
+    assert.deepEqual(
+      [items(first).map((row) => row['name']), first.body['total']],
+      [['alpha', 'beta', 'delta'], 4],
+    );
     const second = await client.get(`${admin}/servers?limit=3&cursor=${String(first.body['next_cursor'])}`);
-    assert.deepEqual([items(second).map((row) => row['name']), second.body['next_cursor']], [['gamma'], null]);
-    assert.deepEqual(items(await client.get(`${admin}/servers?status=disabled`)).map((row) => row['name']), ['beta']);
-    assert.deepEqual(items(await client.get(`${admin}/servers?q=LTA`)).map((row) => row['name']), ['delta']);
+    assert.deepEqual(
+      [items(second).map((row) => row['name']), second.body['next_cursor']],
+      [['gamma'], null],
+    );
+    assert.deepEqual(
+      items(await client.get(`${admin}/servers?status=disabled`)).map((row) => row['name']),
+      ['beta'],
+    );
+    assert.deepEqual(
+      items(await client.get(`${admin}/servers?q=LTA`)).map((row) => row['name']),
+      ['delta'],
+    );
     for (const query of ['limit=0', 'limit=x', 'status=well', 'cursor=!!', 'nonsense=1', 'tenant=a/b']) {
       assert.equal((await client.get(`${admin}/servers?${query}`)).status, 400, query);
     }
@@ -98,18 +86,27 @@ describe('servers', () => {
     const client = await open(world);
     await world.say('announce', announceOf('weather'));
     await until('announced', () => world.done() === 1);
-    const two = [{ instance_id: 'a', endpoint: 'http://10.0.0.1/mcp', weight: 3 }, { instance_id: 'b', endpoint: 'http://10.0.0.2/mcp' }];
+    const two = [
+      { instance_id: 'a', endpoint: 'http://10.0.0.1/mcp', weight: 3 },
+      { instance_id: 'b', endpoint: 'http://10.0.0.2/mcp' },
+    ];
     await client.put(`${admin}/servers/weather`, { transport: 'http', instances: two });
     await client.put(`${admin}/servers/weather`, { transport: 'http', instances: two.slice(1) });
     const rows = await world.memory.instances(defaultTenant, 'weather' as ServerName);
-    assert.deepEqual(rows.map((row) => row.instanceId), ['b', 'weather-1']);
+    assert.deepEqual(
+      rows.map((row) => row.instanceId),
+      ['b', 'weather-1'],
+    );
   });
 
   it('are deregistered whole or by instance', async () => {
     await using world = new World();
     const client = await open(world);
     await client.put(`${admin}/servers/weather`, http);
-    assert.equal((await client.post(`${admin}/servers/weather/deregister`, { instance_id: 'nobody' })).status, 404);
+    assert.equal(
+      (await client.post(`${admin}/servers/weather/deregister`, { instance_id: 'nobody' })).status,
+      404,
+    );
     assert.equal((await client.post(`${admin}/servers/weather/deregister`, {})).status, 200);
     const row = await client.get(`${admin}/servers/weather`);
     assert.deepEqual([row.body['status'], row.body['instances']], ['deregistered', []]);
@@ -148,112 +145,6 @@ describe('servers', () => {
   });
 });
 
-describe('callers', () => {
-  it('need a key with the scope admin', async () => {
-    await using world = new World();
-    const client = await open(world);
-    const paths = [`${admin}/servers`, `${admin}/gateways`, `${admin}/api-keys`, `${admin}/policy/profiles`, `${mesh}/services`];
-    for (const path of paths) {
-      const none = await client.raw(path);
-      assert.deepEqual([none.status, codeOf(none)], [401, 'unauthenticated'], path);
-      assert.match(none.header('www-authenticate') ?? '', /^Bearer/);
-      const bad: [string, string][] = [['authorization', 'Bearer crv_wrong'], ['authorization', 'Basic x'], ['x-api-key', '']];
-      for (const header of bad) assert.equal((await client.raw(path, { headers: [header] })).status, 401);
-      const agent = await client.raw(path, { headers: [['x-api-key', agentKey]] });
-      assert.deepEqual([agent.status, codeOf(agent)], [403, 'forbidden']);
-      assert.equal((await client.raw(path, { headers: [['X-Api-Key', adminKey]] })).status, 200);
-    }
-  });
-
-  it('of another tenant keep to it; those of the default tenant may name one', async () => {
-    await using world = new World();
-    const client = await open(world);
-    const made = await client.post(`${admin}/api-keys`, { principal: 'boss', tenant_id: 'acme', scopes: ['admin'] });
-    const theirs = String(made.body['key']);
-    assert.match(theirs, /^crv_/);
-    const as = (method: string, path: string, body?: Json) =>
-      client.raw(path, {
-        method,
-        headers: [['x-api-key', theirs], ['content-type', 'application/json']],
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-    assert.equal((await as('PUT', `${admin}/servers/weather`, http)).body['tenant_id'], 'acme');
-    assert.equal((await client.get(`${admin}/servers/weather`)).status, 404);
-    assert.equal((await client.get(`${admin}/servers/weather?tenant=acme`)).status, 200);
-    for (const [method, path, body] of [
-      ['GET', `${admin}/servers?tenant=default`],
-      ['GET', `${admin}/servers/weather?tenant=default`],
-      ['PUT', `${admin}/servers/weather?tenant=default`, http],
-      ['DELETE', `${admin}/servers/weather?tenant=default`],
-      ['POST', `${admin}/servers`, { name: 'x', tenant_id: 'default', ...http }],
-      ['POST', `${admin}/api-keys`, { principal: 'x', tenant_id: 'default' }],
-      ['PUT', `${admin}/policy/profiles`, { profiles: [{ name: 'default', rate_limit: 1, rate_burst: 1, enforcement_mode: 'audit' }] }],
-      ['GET', `${mesh}/services?tenant=default`],
-    ] as const) {
-      const answer = await as(method, path, body);
-      assert.deepEqual([answer.status, codeOf(answer)], [403, 'wrong_tenant'], `${method} ${path}`);
-    }
-    const keys = items(await as('GET', `${admin}/api-keys`)).map((key) => key['principal']);
-    assert.deepEqual(keys, ['boss']);
-    assert.equal((await as('DELETE', `${admin}/api-keys/configured-admin`)).status, 404);
-  });
-
-  it('by a wrong Host or Origin are refused on every path', async () => {
-    await using world = new World();
-    const client = await open(world);
-    for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json', `${admin}/servers`, '/nothing']) {
-      assert.equal(codeOf(await client.raw(path, { host: 'evil.example' })), 'wrong_host', path);
-      assert.equal(codeOf(await client.raw(path, { headers: [['origin', 'https://evil.example']] })), 'wrong_origin', path);
-    }
-    assert.equal((await client.raw('/healthz', { host: 'localhost:1' })).status, 200);
-  });
-});
-
-describe('requests', () => {
-  it('get the right status for what is wrong with them', async () => {
-    await using world = new World();
-    const client = await open(world);
-    const path = `${admin}/servers`;
-    const auth: [string, string] = ['x-api-key', adminKey];
-    const json: [string, string] = ['content-type', 'application/json'];
-    const table: readonly (readonly [string, string, ProbeRequest, number, string])[] = [
-      ['unknown path', '/admin/api/v1/nothing', { headers: [auth] }, 404, 'no_such_path'],
-      ['path with a slash too many', `${path}/`, { headers: [auth] }, 404, 'no_such_path'],
-      ['wrong method', path, { method: 'PATCH', headers: [auth] }, 405, 'wrong_http_method'],
-      ['wrong method on a status path', '/healthz', { method: 'POST' }, 405, 'wrong_http_method'],
-      ['wrong content type', path, { method: 'POST', headers: [auth, ['content-type', 'text/plain']], body: '{}' }, 415, 'wrong_content_type'],
-      ['no content type', path, { method: 'POST', headers: [auth], body: '{}' }, 415, 'wrong_content_type'],
-      ['odd charset', path, { method: 'POST', headers: [auth, ['content-type', 'application/json; charset=latin1']], body: '{}' }, 415, 'wrong_content_type'],
-      ['broken JSON', path, { method: 'POST', headers: [auth, json], body: '{' }, 400, 'bad_json'],
-      ['large body', path, { method: 'POST', headers: [auth, json], body: ' '.repeat((1 << 20) + 1) }, 413, 'body_too_large'],
-      ['no key, large body', path, { method: 'POST', headers: [json], body: ' '.repeat((1 << 20) + 1) }, 401, 'unauthenticated'],
-    ];
-    for (const [what, at, request, status, code] of table) {
-      const answer = await client.raw(at, request);
-      assert.deepEqual([answer.status, codeOf(answer)], [status, code], what);
-      assert.equal(answer.header('cache-control'), 'no-store', what);
-      if (status === 405) assert.match(answer.header('allow') ?? '', /GET/);
-    }
-  });
-
-  it('get 503 with Retry-After while the store is away, and work again after', async () => {
-    await using world = new World();
-    const client = await open(world);
-    assert.equal((await client.get(`${admin}/servers`)).status, 200);
-    world.fragile.away = true;
-    await world.clock.advance(2_000);
-    for (const path of [`${admin}/servers`, `${mesh}/services`]) {
-      const answer = await client.get(path);
-      assert.deepEqual([answer.status, codeOf(answer), answer.header('retry-after')], [503, 'store_unavailable', '2']);
-    }
-    assert.equal((await client.raw('/healthz')).status, 200);
-    assert.equal((await client.raw('/readyz')).status, 503);
-    world.fragile.away = false;
-    assert.equal((await client.get(`${admin}/servers`)).status, 200);
-    assert.equal((await client.raw('/readyz')).status, 200);
-  });
-});
-
 describe('keys and profiles', () => {
   it('a key is shown once, works at once, and stops working when it is taken away', async () => {
     await using world = new World();
@@ -270,7 +161,10 @@ describe('keys and profiles', () => {
     assert.equal((await use()).status, 401);
     const last = await client.delete(`${admin}/api-keys/configured-admin`);
     assert.deepEqual([last.status, codeOf(last)], [409, 'last_admin_key']);
-    assert.equal(codeOf(await client.post(`${admin}/api-keys`, { principal: 'x', profile: 'none' })), 'unknown_profile');
+    assert.equal(
+      codeOf(await client.post(`${admin}/api-keys`, { principal: 'x', profile: 'none' })),
+      'unknown_profile',
+    );
     assert.equal((await client.post(`${admin}/api-keys`, { principal: 'a b' })).status, 400);
   });
 
@@ -278,7 +172,13 @@ describe('keys and profiles', () => {
     await using world = new World();
     const client = await open(world);
     const path = `${admin}/policy/profiles`;
-    const row = (name: string, limit = 5) => ({ name, rate_limit: limit, rate_burst: 9, enforcement_mode: 'enforce', tool_denylist: ['mcp.x.*'] });
+    const row = (name: string, limit = 5) => ({
+      name,
+      rate_limit: limit,
+      rate_burst: 9,
+      enforcement_mode: 'enforce',
+      tool_denylist: ['mcp.x.*'],
+    });
     assert.equal((await client.put(path, { profiles: [row('default'), row('premium')] })).status, 200);
     assert.deepEqual((await client.get(path)).body, { profiles: [row('default'), row('premium')] });
     await client.post(`${admin}/api-keys`, { principal: 'rich', profile: 'premium' });
@@ -312,19 +212,44 @@ describe('the mesh facade', () => {
   it('registers, lists, discovers and deregisters in its own shapes', async () => {
     await using world = new World();
     const client = await open(world);
-    const body = { service_name: 'mcp-github', address: '10.0.0.9', port: 11101, tags: ['git'], metadata: { instance: 1, capabilities: ['repos'] } };
+    const body = {
+      service_name: 'mcp-github',
+      address: '10.0.0.9',
+      port: 11101,
+      tags: ['git'],
+      metadata: { instance: 1, capabilities: ['repos'] },
+    };
     const made = await client.post(`${mesh}/register`, body);
     assert.deepEqual(made.body, {
       service_id: 'mcp-github-10.0.0.9-11101',
       status: 'registered',
       message: 'mcp-github is registered as server github.',
     });
-    await client.post(`${mesh}/register`, { service_id: 'docs-1', service_name: 'docs', address: '::1', port: 80 });
-    await world.say('verdict', verdictOf('github', 'active', 'healthy', { instance_id: 'mcp-github-10.0.0.9-11101' }));
+    await client.post(`${mesh}/register`, {
+      service_id: 'docs-1',
+      service_name: 'docs',
+      address: '::1',
+      port: 80,
+    });
+    await world.say(
+      'verdict',
+      verdictOf('github', 'active', 'healthy', { instance_id: 'mcp-github-10.0.0.9-11101' }),
+    );
     await until('judged', () => world.done() === 1);
     const metadata = { mcp_server: 'github', instance: 1, capabilities: ['repos'] };
-    const service = { id: 'mcp-github-10.0.0.9-11101', name: 'mcp-github', address: '10.0.0.9', port: 11101, tags: ['git'], metadata, state: 'HEALTHY' };
-    assert.deepEqual((await client.get(`${mesh}/services?name=mcp-github`)).body, { services: [service], count: 1 });
+    const service = {
+      id: 'mcp-github-10.0.0.9-11101',
+      name: 'mcp-github',
+      address: '10.0.0.9',
+      port: 11101,
+      tags: ['git'],
+      metadata,
+      state: 'HEALTHY',
+    };
+    assert.deepEqual((await client.get(`${mesh}/services?name=mcp-github`)).body, {
+      services: [service],
+      count: 1,
+    });
     assert.deepEqual((await client.get(`${mesh}/services?name=github`)).body['count'], 1);
     assert.deepEqual((await client.get(`${mesh}/services`)).body['count'], 2);
     assert.deepEqual((await client.get(`${mesh}/discover/mcp-github?use_cache=true`)).body, {
@@ -343,8 +268,19 @@ describe('the mesh facade', () => {
     await using world = new World();
     const client = await open(world);
     const good = { service_name: 'mcp-a', address: 'h', port: 1 };
-    for (const change of [{ service_name: 'A' }, { address: 'a/b' }, { address: '169.254.169.254' }, { port: 0 }, { port: 70_000 }, { service_name: '-' }]) {
-      assert.equal((await client.post(`${mesh}/register`, { ...good, ...change })).status, 400, JSON.stringify(change));
+    for (const change of [
+      { service_name: 'A' },
+      { address: 'a/b' },
+      { address: '169.254.169.254' },
+      { port: 0 },
+      { port: 70_000 },
+      { service_name: '-' },
+    ]) {
+      assert.equal(
+        (await client.post(`${mesh}/register`, { ...good, ...change })).status,
+        400,
+        JSON.stringify(change),
+      );
     }
     assert.equal((await client.post(`${mesh}/register`, { ...good, metadata: { path: 'x' } })).status, 400);
   });
@@ -356,8 +292,13 @@ describe('the OpenAPI document', () => {
     const client = await open(world);
     const { status, body } = await client.raw('/openapi.json');
     assert.deepEqual([status, body['openapi']], [200, '3.1.0']);
-    const paths = body['paths'] as Record<string, Record<string, { operationId: string; responses: Record<string, unknown> }>>;
-    const ids = Object.values(paths).flatMap((operations) => Object.values(operations).map((each) => each.operationId));
+    const paths = body['paths'] as Record<
+      string,
+      Record<string, { operationId: string; responses: Record<string, unknown> }>
+    >;
+    const ids = Object.values(paths).flatMap((operations) =>
+      Object.values(operations).map((each) => each.operationId),
+    );
     assert.equal(new Set(ids).size, ids.length);
     assert.deepEqual(Object.keys(paths).sort(), [
       '/admin/api/v1/api-keys',
@@ -375,7 +316,8 @@ describe('the OpenAPI document', () => {
     const refs = [...JSON.stringify(body).matchAll(/"\$ref":"([^"]+)"/g)].map(([, ref]) => ref);
     assert.deepEqual([...new Set(refs)], ['#/components/schemas/Error']);
     for (const [path, operations] of Object.entries(paths)) {
-      for (const each of Object.values(operations)) assert.ok(each.responses['401'] && each.responses['503'], path);
+      for (const each of Object.values(operations))
+        assert.ok(each.responses['401'] && each.responses['503'], path);
     }
   });
 });

@@ -67,13 +67,16 @@ export function route<Query extends z.ZodType, Body extends z.ZodType>(spec: Rou
     run: async ({ principal, path, query: rawQuery, body: rawBody }) => {
       const query = spec.query.safeParse(rawQuery);
       const body = spec.body.safeParse(takesBody ? rawBody : undefined);
-      if (query.success && body.success) return spec.handle({ principal, path, query: query.data, body: body.data });
+      if (query.success && body.success)
+        return spec.handle({ principal, path, query: query.data, body: body.data });
       const issues = [
         ...(query.success ? [] : issuesOf(query.error, 'query')),
         ...(body.success ? [] : issuesOf(body.error, 'body')),
       ];
       const first = issues[0];
-      const said = first ? `${first.where}${first.path === '' ? '' : ` ${first.path}`}: ${first.problem}` : 'unreadable';
+      const said = first
+        ? `${first.where}${first.path === '' ? '' : ` ${first.path}`}: ${first.problem}`
+        : 'unreadable';
       return problem(400, 'bad_request', `The request is not as it should be: ${said}.`, issues);
     },
   };

@@ -23,14 +23,19 @@ const addressesOf = (body: ServerPut): readonly { where: string; endpoint: strin
 /** What the schema cannot say. */
 export function draftProblem(body: ServerPut): RestReply | undefined {
   const wrong = (where: string, said: string): RestReply =>
-    problem(400, 'bad_request', `The request is not as it should be: ${where} ${said}.`, [{ where: 'body', path: where, problem: said }]);
+    problem(400, 'bad_request', `The request is not as it should be: ${where} ${said}.`, [
+      { where: 'body', path: where, problem: said },
+    ]);
   const addresses = addressesOf(body);
   if (body.transport === 'stdio') {
-    return addresses.length > 0 ? wrong('endpoint', 'is not for stdio servers, which have a command') : undefined;
+    return addresses.length > 0
+      ? wrong('endpoint', 'is not for stdio servers, which have a command')
+      : undefined;
   }
   if (addresses.length === 0) return wrong('endpoint', `is needed for transport ${body.transport}`);
   const allowed = (body.allowed_endpoints ?? []).findIndex((each) => endpointProblem(each) !== undefined);
-  if (allowed >= 0) return wrong(`allowed_endpoints.${allowed}`, 'must be an http or https URL that a server may be at');
+  if (allowed >= 0)
+    return wrong(`allowed_endpoints.${allowed}`, 'must be an http or https URL that a server may be at');
   for (const { where, endpoint } of addresses) {
     const said = endpointProblem(endpoint, body.allowed_endpoints);
     if (said !== undefined) return wrong(where, said);
@@ -38,8 +43,21 @@ export function draftProblem(body: ServerPut): RestReply | undefined {
   return undefined;
 }
 
-function serverDraft(tenantId: TenantId, name: ServerName, body: ServerPut, known: ServerRecord | undefined): ServerDraft {
-  const { endpoint, command, args, env_vars: envVars, allowed_endpoints: allowedEndpoints, version, capabilities } = body;
+function serverDraft(
+  tenantId: TenantId,
+  name: ServerName,
+  body: ServerPut,
+  known: ServerRecord | undefined,
+): ServerDraft {
+  const {
+    endpoint,
+    command,
+    args,
+    env_vars: envVars,
+    allowed_endpoints: allowedEndpoints,
+    version,
+    capabilities,
+  } = body;
   const tools = (body.tools as readonly JsonObject[] | undefined) ?? known?.tools;
   const running = known?.status === 'active' ? 'active' : 'pending';
   return {
@@ -64,7 +82,12 @@ function serverDraft(tenantId: TenantId, name: ServerName, body: ServerPut, know
   };
 }
 
-function instanceDrafts(tenantId: TenantId, serverName: ServerName, body: ServerPut, nowMs: number): readonly InstanceDraft[] {
+function instanceDrafts(
+  tenantId: TenantId,
+  serverName: ServerName,
+  body: ServerPut,
+  nowMs: number,
+): readonly InstanceDraft[] {
   const draft = (instanceId: InstanceId, endpoint: string): InstanceDraft => ({
     tenantId,
     serverName,
@@ -81,7 +104,14 @@ function instanceDrafts(tenantId: TenantId, serverName: ServerName, body: Server
   const written = (body.instances ?? []).flatMap(({ instance_id: id, endpoint, weight, tags, metadata }) => {
     const instanceId = readInstanceId(id);
     if (!instanceId) return [];
-    return [{ ...draft(instanceId, endpoint), weight, tags, metadata: { ...(metadata as JsonObject), [writtenTag]: 'api' } }];
+    return [
+      {
+        ...draft(instanceId, endpoint),
+        weight,
+        tags,
+        metadata: { ...(metadata as JsonObject), [writtenTag]: 'api' },
+      },
+    ];
   });
   return body.endpoint === undefined || written.length > 0 ? written : [draft(ownInstance, body.endpoint)];
 }
@@ -99,7 +129,9 @@ export async function writeServer(
     if (row.metadata[writtenTag] === 'api') await tx.deleteInstance(tenantId, name, row.instanceId);
   }
   for (const draft of instanceDrafts(tenantId, name, body, change.clock.nowMs())) {
-    const known = before.find((row) => row.instanceId === draft.instanceId && row.endpoint === draft.endpoint);
+    const known = before.find(
+      (row) => row.instanceId === draft.instanceId && row.endpoint === draft.endpoint,
+    );
     await tx.upsertInstance(known ? { ...draft, healthStatus: known.healthStatus } : draft);
   }
   if ((await tx.instances(tenantId, name)).length > 0) await settleServer(tx, change, tenantId, name);

@@ -1,6 +1,11 @@
 /** Servers with their status: the list, a page at a time, and one of them. */
 
-import { serverListQuerySchema, serverListSchema, serverViewSchema, tenantQuerySchema } from '@cruvero/contracts';
+import {
+  serverListQuerySchema,
+  serverListSchema,
+  serverViewSchema,
+  tenantQuerySchema,
+} from '@cruvero/contracts';
 import { readServerName } from '@cruvero/core';
 import { tenantFor } from './authenticate.ts';
 import type { RestParts } from './parts.ts';
@@ -56,6 +61,8 @@ export const getServer = ({ store }: RestParts): Route =>
       if (typeof tenant !== 'string') return tenant;
       const name = readServerName(path['name']);
       const row = name && (await store.get(tenant, name));
-      return row ? ok(serverView(row, await store.instances(tenant, row.name), true)) : notFound('server of this name');
+      return row
+        ? ok(serverView(row, await store.instances(tenant, row.name), true))
+        : notFound('server of this name');
     },
   });

@@ -1,6 +1,12 @@
 /** Servers written down by hand: made, replaced, deleted, taken out of service. */
 
-import { serverDeregisterSchema, serverPostSchema, serverPutSchema, serverViewSchema, tenantQuerySchema } from '@cruvero/contracts';
+import {
+  serverDeregisterSchema,
+  serverPostSchema,
+  serverPutSchema,
+  serverViewSchema,
+  tenantQuerySchema,
+} from '@cruvero/contracts';
 import { readInstanceId, readServerName } from '@cruvero/core';
 import type { ServerName, TenantId } from '@cruvero/core';
 import { recordChange } from '../changes.ts';
@@ -26,7 +32,8 @@ export const postServer = (parts: RestParts): Route =>
     method: 'post',
     path: '/admin/api/v1/servers',
     id: 'createServer',
-    summary: 'Writes a new server down. Nothing is started: a stdio server is known, but reachable only behind the stdio-bridge.',
+    summary:
+      'Writes a new server down. Nothing is started: a stdio server is known, but reachable only behind the stdio-bridge.',
     query: tenantQuerySchema,
     body: serverPostSchema,
     answers: { 201: serverViewSchema, 409: undefined },
@@ -45,9 +52,18 @@ export const postServer = (parts: RestParts): Route =>
         await writeServer(tx, parts.change, tenant, name, body);
         return true;
       });
-      if (!made) return problem(409, 'exists', `There is a server ${name} already; PUT /admin/api/v1/servers/${name} replaces it.`);
+      if (!made)
+        return problem(
+          409,
+          'exists',
+          `There is a server ${name} already; PUT /admin/api/v1/servers/${name} replaces it.`,
+        );
       parts.changed();
-      return { status: 201, body: await viewOf(parts, tenant, name), headers: { location: `/admin/api/v1/servers/${name}` } };
+      return {
+        status: 201,
+        body: await viewOf(parts, tenant, name),
+        headers: { location: `/admin/api/v1/servers/${name}` },
+      };
     },
   });
 
@@ -64,7 +80,8 @@ export const putServer = (parts: RestParts): Route =>
       const tenant = tenantFor(principal, query.tenant);
       if (typeof tenant !== 'string') return tenant;
       const name = readServerName(path['name']);
-      if (!name) return problem(400, 'bad_request', 'The name must match ^[a-z0-9][a-z0-9_-]{0,62}$ (no dots).');
+      if (!name)
+        return problem(400, 'bad_request', 'The name must match ^[a-z0-9][a-z0-9_-]{0,62}$ (no dots).');
       const wrong = draftProblem(body);
       if (wrong) return wrong;
       const was = await parts.store.transaction(async (tx) => {
@@ -82,7 +99,8 @@ export const deleteServer = (parts: RestParts): Route =>
     method: 'delete',
     path: '/admin/api/v1/servers/{name}',
     id: 'deleteServer',
-    summary: 'Forgets a server and its instances. One that runs and announces itself comes back with its next announcement.',
+    summary:
+      'Forgets a server and its instances. One that runs and announces itself comes back with its next announcement.',
     query: tenantQuerySchema,
     body: nothing,
     answers: { 204: undefined },
@@ -90,7 +108,12 @@ export const deleteServer = (parts: RestParts): Route =>
       onServer(ask, async (tenant, name) => {
         const gone = await parts.store.transaction(async (tx) => {
           const deleted = await tx.delete(tenant, name);
-          if (deleted) await recordChange(tx, parts.change, { action: 'server.deleted', tenantId: tenant, server: name });
+          if (deleted)
+            await recordChange(tx, parts.change, {
+              action: 'server.deleted',
+              tenantId: tenant,
+              server: name,
+            });
           return deleted;
         });
         if (gone) parts.changed();
@@ -103,7 +126,8 @@ export const deregisterServer = (parts: RestParts): Route =>
     method: 'post',
     path: '/admin/api/v1/servers/{name}/deregister',
     id: 'deregisterServer',
-    summary: 'Takes one instance out, or the whole server: then its status is deregistered until it is put or announced again.',
+    summary:
+      'Takes one instance out, or the whole server: then its status is deregistered until it is put or announced again.',
     query: tenantQuerySchema,
     body: serverDeregisterSchema.optional(),
     answers: { 200: undefined },
@@ -112,13 +136,23 @@ export const deregisterServer = (parts: RestParts): Route =>
         const id = ask.body?.instance_id;
         const done = await parts.store.transaction(async (tx) => {
           if (!(await tx.get(tenant, name))) return false;
-          const rows = (await tx.instances(tenant, name)).filter((row) => id === undefined || row.instanceId === id);
+          const rows = (await tx.instances(tenant, name)).filter(
+            (row) => id === undefined || row.instanceId === id,
+          );
           if (id !== undefined && rows.length === 0) return false;
           if (id === undefined) await tx.updateStatus(tenant, name, 'deregistered');
-          await dropInstances(tx, { tenantId: tenant, name }, rows.map((row) => row.instanceId), parts.change);
+          await dropInstances(
+            tx,
+            { tenantId: tenant, name },
+            rows.map((row) => row.instanceId),
+            parts.change,
+          );
           return true;
         });
-        if (!done) return notFound(id === undefined ? 'server of this name' : `instance ${readInstanceId(id)} of this server`);
+        if (!done)
+          return notFound(
+            id === undefined ? 'server of this name' : `instance ${readInstanceId(id)} of this server`,
+          );
         parts.changed();
         return ok({ status: 'deregistered', server: name, ...(id === undefined ? {} : { instance_id: id }) });
       }),

@@ -24,7 +24,11 @@ export const instanceView = (row: InstanceRecord): InstanceView => ({
 });
 
 /** `withTools` for one server; a list of hundreds would be megabytes. */
-export const serverView = (row: ServerRecord, instances: readonly InstanceRecord[], withTools: boolean): ServerView => ({
+export const serverView = (
+  row: ServerRecord,
+  instances: readonly InstanceRecord[],
+  withTools: boolean,
+): ServerView => ({
   id: row.id,
   tenant_id: row.tenantId,
   name: row.name,
@@ -38,7 +42,9 @@ export const serverView = (row: ServerRecord, instances: readonly InstanceRecord
   status: row.status,
   tool_count: row.toolCount,
   ...(row.version === undefined ? {} : { version: row.version }),
-  ...(row.capabilities === undefined ? {} : { capabilities: row.capabilities as NonNullable<ServerView['capabilities']> }),
+  ...(row.capabilities === undefined
+    ? {}
+    : { capabilities: row.capabilities as NonNullable<ServerView['capabilities']> }),
   ...(withTools && row.tools !== undefined ? { tools: row.tools as NonNullable<ServerView['tools']> } : {}),
   health_status: row.healthStatus,
   ...(row.healthReason === undefined ? {} : { health_reason: row.healthReason }),
