@@ -5,7 +5,7 @@ import nx from '@nx/eslint-plugin';
 
 /** The drawn directions. A service never imports a service, an adapter never an adapter, an app never an app. */
 export const directions = {
-  app: ['service', 'adapter', 'chassis', 'contracts', 'core', 'ports'],
+  app: ['service', 'adapter', 'chassis', 'contracts', 'core', 'ports', 'upstream'],
   service: ['core', 'contracts', 'ports', 'chassis', 'upstream'],
   adapter: ['ports', 'contracts', 'core'],
   upstream: ['core', 'ports'],

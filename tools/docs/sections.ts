@@ -1,6 +1,11 @@
 /** The sections of docs/config.md: every part that reads settings has a row here. */
 
-import { type Described, describeTelemetryConfig } from '@cruvero/chassis';
+import { settings as embedded } from '@cruvero/all-in-one/settings';
+import { describeConfig, type Described, describeTelemetryConfig, type Reader } from '@cruvero/chassis';
+import { settings as gateway } from '@cruvero/gateway/settings';
+import { settings as healthMonitor } from '@cruvero/health-monitor/settings';
+import { settings as registry } from '@cruvero/registry/settings';
+import { settings as stdioBridge } from '@cruvero/stdio-bridge/settings';
 
 export interface Section {
   readonly title: string;
@@ -9,11 +14,37 @@ export interface Section {
   readonly describe: () => readonly Described[];
 }
 
-/** In the order of the page. To add a part, export its `describe…Config` and name it here. */
+const telemetryNames = new Set(describeTelemetryConfig().map(({ name }) => name));
+
+/** A program's settings without those of logs and traces, which have a section of their own. */
+const own = (settings: (read: Reader) => unknown) => () =>
+  describeConfig(settings).filter(({ name }) => !telemetryNames.has(name));
+
+const gatewayNames = new Set(own(gateway)().map(({ name }) => name));
+const embeddedOnly = () => own(embedded)().filter(({ name }) => !gatewayNames.has(name));
+
+/** In the order of the page. To add a part, name its settings here. */
 export const sections: readonly Section[] = [
+  { title: 'Logs and traces', intro: 'Read by every service.', describe: describeTelemetryConfig },
   {
-    title: 'Logs and traces',
-    intro: 'Read by every service.',
-    describe: describeTelemetryConfig,
+    title: 'Gateway',
+    intro: 'Read by the gateway, alone or in the embedded layout (`npm start`).',
+    describe: own(gateway),
+  },
+  {
+    title: 'Embedded layout',
+    intro: 'Read by `npm start` besides the settings of the gateway.',
+    describe: embeddedOnly,
+  },
+  { title: 'Registry', intro: 'Read by the registry as a process of its own.', describe: own(registry) },
+  {
+    title: 'Health monitor',
+    intro: 'Read by the health monitor as a process of its own.',
+    describe: own(healthMonitor),
+  },
+  {
+    title: 'stdio-bridge',
+    intro: 'Read by the stdio-bridge as a process of its own.',
+    describe: own(stdioBridge),
   },
 ];

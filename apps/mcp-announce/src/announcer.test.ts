@@ -63,6 +63,7 @@ function scene({ heartbeatMs }: { heartbeatMs: number | undefined } = { heartbea
     { server, instanceId, transport: 'http', endpoint: 'http://w/mcp', heartbeatMs, ...rest },
     {
       bus,
+      busName: 'NATS',
       prefix: 'cruvero',
       link,
       clock,

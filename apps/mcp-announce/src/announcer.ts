@@ -2,13 +2,16 @@
 
 import { decode, isDecodeProblem, lifecycleSubjects, streams, verdictSchema } from '@cruvero/contracts';
 import { isFault, type Fault, type Json } from '@cruvero/core';
-import type { Bus, BusFault, Clock, Random, Subscription } from '@cruvero/ports';
+import type { BusFault, Clock, Random, Subscription } from '@cruvero/ports';
 import type { UpstreamLink } from '@cruvero/upstream';
 import { look, reasonOf, type Offer } from './discovery.ts';
+import type { AnnounceBus } from './gateway-bus.ts';
 import { announceEvent, deregisterEvent, heartbeatEvent, type Announced, type Event } from './events.ts';
 
 export interface AnnouncerParts {
-  readonly bus: Bus;
+  readonly bus: AnnounceBus;
+  /** What the bus is called in sentences: NATS, or the gateway's address. */
+  readonly busName: string;
   readonly prefix: string;
   readonly link: UpstreamLink;
   readonly clock: Clock;
@@ -183,7 +186,7 @@ export class Announcer {
         event = announceEvent(this.#who, { ...offer, tools: [] }, this.#parts.clock);
         continue;
       }
-      this.#sayWaiting(`Waiting for NATS: ${fault.detail.replace(/\.$/, '')}.`);
+      this.#sayWaiting(`Waiting for ${this.#parts.busName}: ${fault.detail.replace(/\.$/, '')}.`);
       await this.#pause(waitMs * (0.75 + this.#parts.random() / 2), signal);
       waitMs = Math.min(waitMsMax, waitMs * 2);
     }

@@ -25,6 +25,8 @@ function wrong(line: string, env: Env = {}): string {
   return problems.join('\n');
 }
 
+const natsUrlOf = ({ bus }: AnnounceOptions): string => (bus.kind === 'nats' ? bus.url.reveal() : bus.kind);
+
 const url = 'http://localhost:8089/mcp';
 
 describe('the command line', () => {
@@ -34,7 +36,7 @@ describe('the command line', () => {
     assert.deepEqual(options.target, { kind: 'url', transport: 'http', endpoint: url });
     assert.equal(options.heartbeatMs, 30_000);
     assert.equal(options.prefix, 'cruvero');
-    assert.equal(options.natsUrl.reveal(), 'nats://localhost:4222');
+    assert.equal(natsUrlOf(options), 'nats://localhost:4222');
   });
 
   it('takes the second one: everything behind -- is the command, flags and all', () => {
@@ -60,11 +62,11 @@ describe('the command line', () => {
         '--version-label 2 --tag x --tag y --weight 7 --public-url https://a.example/mcp --once',
     );
     assert.deepEqual(
-      { ...options, natsUrl: options.natsUrl.reveal() },
+      { ...options, bus: natsUrlOf(options) },
       {
         server: 'a',
         target: { kind: 'url', transport: 'sse', endpoint: url },
-        natsUrl: 'tls://n:1',
+        bus: 'tls://n:1',
         prefix: 'acme.prod',
         heartbeatMs: 30_000,
         instanceId: 'a-1',
@@ -86,11 +88,11 @@ describe('the command line', () => {
     };
     const taken = right(`--server a --endpoint ${url}`, env);
     assert.deepEqual(
-      [taken.natsUrl.reveal(), taken.prefix, taken.heartbeatMs],
+      [natsUrlOf(taken), taken.prefix, taken.heartbeatMs],
       ['nats://bus:4222', 'acme', 5_000],
     );
     const flags = right(`--server a --endpoint ${url} --nats-url nats://n:1 --prefix p --heartbeat 1s`, env);
-    assert.deepEqual([flags.natsUrl.reveal(), flags.prefix, flags.heartbeatMs], ['nats://n:1', 'p', 1_000]);
+    assert.deepEqual([natsUrlOf(flags), flags.prefix, flags.heartbeatMs], ['nats://n:1', 'p', 1_000]);
   });
 
   const refused: readonly (readonly [string, RegExp])[] = [
@@ -133,6 +135,33 @@ describe('the command line', () => {
     });
     assert.equal(problems.split('\n').length, 5);
     assert.doesNotMatch(problems, /hunter2/);
+  });
+});
+
+describe('the choice of a bus', () => {
+  const base = `--server weather --endpoint ${url}`;
+  const key = { CRUVERO_ADMIN_API_KEY: 'crv_secret' };
+  const gateway = { CRUVERO_MCP_GATEWAY_URL: 'http://127.0.0.1:8080' };
+
+  const table: readonly [string, string, Env, string][] = [
+    ['NATS on this machine where nothing is said', '', {}, 'nats://localhost:4222'],
+    ['the gateway that a flag names', '--gateway http://127.0.0.1:8080', key, 'gateway'],
+    ['that flag before a NATS of the environment', '--gateway http://h:1', { ...key, CRUVERO_NATS_URL: 'nats://n:1' }, 'gateway'],
+    ['the gateway of the environment', '', { ...key, ...gateway }, 'gateway'],
+    ['a NATS of the environment before that', '', { ...key, ...gateway, CRUVERO_NATS_URL: 'nats://n:1' }, 'nats://n:1'],
+    ['the NATS that a flag names before all', '--nats-url nats://f:1', { ...key, ...gateway }, 'nats://f:1'],
+  ];
+  for (const [name, flags, env, expected] of table) {
+    it(`is ${name}`, () => assert.equal(natsUrlOf(right(`${base} ${flags}`.trim(), env)), expected));
+  }
+
+  it('needs a key for the gateway, and takes it from the environment only', () => {
+    assert.match(wrong(`${base} --gateway http://127.0.0.1:8080`), /CRUVERO_ADMIN_API_KEY/);
+    assert.doesNotMatch(JSON.stringify(right(`${base} --gateway http://127.0.0.1:8080`, key)), /crv_secret/);
+  });
+
+  it('is one of the two', () => {
+    assert.match(wrong(`${base} --gateway http://h:1 --nats-url nats://n:1`, key), /one of them/);
   });
 });
 

@@ -26,12 +26,17 @@ Examples:
   An old HTTP+SSE server, seen by gateways under another address than from here:
     mcp-announce --server legacy --transport sse --endpoint http://localhost:3001/sse --public-url https://legacy.example.com/sse
 
+  Beside npm start, which needs no NATS (the admin key was shown at its first start):
+    CRUVERO_ADMIN_API_KEY=crv_... mcp-announce --gateway http://127.0.0.1:8080 --server weather --endpoint http://localhost:8089/mcp
+
   Beside a container, for one team, two thirds of the calls:
     mcp-announce --server search --endpoint http://127.0.0.1:9000/mcp --public-url http://search-1:9000/mcp \\
       --tenant research --tag gpu --weight 200
 
 Environment:
   CRUVERO_NATS_URL                NATS server; the place for a URL with a password, which every user sees in a command line
+  CRUVERO_MCP_GATEWAY_URL         what --gateway says, where no NATS is named
+  CRUVERO_ADMIN_API_KEY           key with the scope admin, for --gateway
   CRUVERO_EVENTS_SUBJECT_PREFIX   first part of the subjects
   CRUVERO_MCP_HEARTBEAT_INTERVAL  time between heartbeats
   CRUVERO_LOG_LEVEL               debug shows what NATS and HTTP do
@@ -52,6 +57,7 @@ function program(): Command {
     )
     .option('--server <name>', 'name of the server: a-z 0-9 _ -, no dots (required)')
     .option('--nats-url <url>', 'NATS server (default: CRUVERO_NATS_URL or nats://localhost:4222)')
+    .option('--gateway <url>', 'announce to the gateway itself, where there is no NATS (key: CRUVERO_ADMIN_API_KEY)')
     .option('--transport <kind>', 'stdio, http or sse (default: http with --endpoint, stdio with a command)')
     .option('--endpoint <url>', 'where the server listens (required for http and sse)')
     .option('--heartbeat <duration>', 'time between heartbeats, above 0: 500ms, 30s, 5m (default: 30s)')

@@ -16,9 +16,10 @@ import {
   type LogLevel,
 } from '@cruvero/chassis';
 import { readInstanceId, type InstanceId, type ServerName } from '@cruvero/core';
-import type { Telemetry } from '@cruvero/ports';
+import type { Log, Telemetry, Upstream } from '@cruvero/ports';
 import { defaultBounds, UpstreamLink } from '@cruvero/upstream';
 import { Announcer } from './announcer.ts';
+import { gatewayBus, type AnnounceBus } from './gateway-bus.ts';
 import { runBehindBridge, type BridgedCommand } from './behind-bridge.ts';
 import { readCommandLine } from './command-line.ts';
 import { isProblemList, readOptions, type AnnounceOptions } from './options.ts';
@@ -53,6 +54,19 @@ function endpointFor(options: AnnounceOptions, localEndpoint: string): string {
   return target.kind === 'url' ? publicUrl : publicUrl.replace(/\/+$/, '') + new URL(localEndpoint).pathname;
 }
 
+/** NATS connects in the background and for ever; the gateway is asked when there is something to say. */
+async function openBus(
+  { bus, server }: AnnounceOptions,
+  { http, stack, log }: { http: Upstream; stack: AsyncDisposableStack; log: Log },
+): Promise<AnnounceBus> {
+  if (bus.kind === 'gateway') return gatewayBus({ url: bus.url, key: bus.key, http });
+  const name = `${service} ${server}`;
+  const shared = { clock: systemClock, random: systemRandom, log };
+  return stack.use(await connectNats({ url: bus.url.reveal(), name, drainMsMax: 1_000, ...shared }));
+}
+
+const nameOf = ({ bus }: AnnounceOptions): string => (bus.kind === 'nats' ? 'NATS' : bus.url);
+
 async function announce(
   options: AnnounceOptions,
   env: Env,
@@ -70,17 +84,8 @@ async function announce(
   const transport = target.kind === 'url' ? target.transport : 'http';
   const endpoint = endpointFor(options, localEndpoint);
   const instanceId = options.instanceId ?? instanceIdOf(server, endpoint);
-  const bus = stack.use(
-    await connectNats({
-      url: options.natsUrl.reveal(),
-      name: `${service} ${server}`,
-      clock,
-      random,
-      log,
-      drainMsMax: 1_000,
-    }),
-  );
   const http = stack.use(streamableUpstream());
+  const bus = await openBus(options, { http, stack, log });
   const sse = stack.use(sseUpstream({ http: streamableUpstream(), clock }));
   const link = new UpstreamLink(
     { server, instance: { instanceId, transport, endpoint: localEndpoint } },
@@ -94,7 +99,7 @@ async function announce(
   const hopeless = (): string | undefined => bridged?.hopeless();
   await new Announcer(
     { server, instanceId, tenantId, transport, endpoint, heartbeatMs, versionLabel, tags, weight },
-    { bus, prefix: options.prefix, link, clock, random, say, out, hopeless, shown },
+    { bus, busName: nameOf(options), prefix: options.prefix, link, clock, random, say, out, hopeless, shown },
   ).run(signal);
 }
 

@@ -24,6 +24,7 @@ import {
 export interface Flags {
   readonly server?: string;
   readonly natsUrl?: string;
+  readonly gateway?: string;
   readonly transport?: string;
   readonly endpoint?: string;
   readonly heartbeat?: string;
@@ -47,10 +48,15 @@ export type Target =
       readonly bind: HostPort;
     };
 
+/** NATS, or the gateway's own address where there is no NATS. */
+export type BusChoice =
+  | { readonly kind: 'nats'; readonly url: Secret }
+  | { readonly kind: 'gateway'; readonly url: string; readonly key: Secret };
+
 export interface AnnounceOptions {
   readonly server: ServerName;
   readonly target: Target;
-  readonly natsUrl: Secret;
+  readonly bus: BusChoice;
   readonly prefix: string;
   readonly heartbeatMs: number;
   /** Undefined: made from this machine's name and the endpoint, so that it is the same one again after a restart. */
@@ -77,7 +83,7 @@ export function readOptions(
   const server = check.server(flags.server);
   const target = readTarget(flags, command, check);
   const options = {
-    natsUrl: check.natsUrl(flags.natsUrl ?? set(env['CRUVERO_NATS_URL']) ?? 'nats://localhost:4222'),
+    bus: readBus(flags, env, check),
     prefix: check.prefix(flags.prefix ?? set(env['CRUVERO_EVENTS_SUBJECT_PREFIX']) ?? defaultSubjectPrefix),
     heartbeatMs: check.heartbeat(flags.heartbeat ?? set(env['CRUVERO_MCP_HEARTBEAT_INTERVAL']) ?? '30s'),
     instanceId: check.optional(
@@ -108,6 +114,23 @@ export function isProblemList(read: AnnounceOptions | readonly string[]): read i
 
 function set(text: string | undefined): string | undefined {
   return text === undefined || text.trim() === '' ? undefined : text.trim();
+}
+
+/** NATS where a NATS address is given; otherwise the gateway where one is given; otherwise NATS on this machine. */
+function readBus(flags: Flags, env: Env, check: Check): BusChoice {
+  if (flags.natsUrl !== undefined && flags.gateway !== undefined) {
+    check.refuse('--gateway', 'stands in the place of --nats-url; give one of them');
+  }
+  const gateway = flags.gateway ?? (flags.natsUrl === undefined ? set(env['CRUVERO_MCP_GATEWAY_URL']) : undefined);
+  const natsUrl = flags.natsUrl ?? set(env['CRUVERO_NATS_URL']);
+  if (gateway === undefined || (flags.gateway === undefined && natsUrl !== undefined)) {
+    return { kind: 'nats', url: check.natsUrl(natsUrl ?? 'nats://localhost:4222') };
+  }
+  const key = set(env['CRUVERO_ADMIN_API_KEY']);
+  if (key === undefined) {
+    check.refuse('--gateway', 'needs an API key with the scope admin in CRUVERO_ADMIN_API_KEY (not on the command line)');
+  }
+  return { kind: 'gateway', url: check.url('--gateway', gateway), key: new Secret(key ?? '') };
 }
 
 /** Without `--transport`: http where there is an endpoint, stdio where a command follows `--`. */

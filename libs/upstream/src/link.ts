@@ -323,6 +323,7 @@ export class UpstreamLink {
   }
 
   #answer(answered: Answered, era: Era): Answer | Fault {
+    if (speaksOtherEra(answered, era)) this.#forgetFace();
     if (answered.reply) return { reply: answered.reply, era };
     const { server } = this.peer;
     if (answered.status === 401 || answered.status === 403) {
@@ -367,13 +368,25 @@ interface Found {
 
 const wholeOf = (ask: Ask): Pick<Sending, 'wholeMs'> => (ask.wholeMs === undefined ? {} : { wholeMs: ask.wholeMs });
 
+const modernRefusals: ReadonlySet<number> = new Set([-32020, -32021, -32022]);
+
+/** The answer of a server that does not understand the era in which it was asked: another one stands there now. */
+function speaksOtherEra({ status, reply }: Answered, era: Era): boolean {
+  const code = reply?.kind === 'error' ? reply.code : undefined;
+  if (era === 'legacy') return code !== undefined && modernRefusals.has(code);
+  return (status === 400 || status === 404 || status === 405) && (reply === undefined || code === legacyRefusal);
+}
+
+/** What the SDKs of the legacy era answer to a request outside of a session. */
+const legacyRefusal = -32000;
+
 /**
  * A server answers 404 for a session that it does not know (MCP 2025-11-25, "Session Management"); many, the official
  * reference server among them, answer 400 with -32000 instead. Both come before the request is looked at.
  */
 function isGone(session: Session, { status, reply }: Answered): boolean {
   if (session.id === undefined) return false;
-  return status === 404 || (status === 400 && reply?.kind === 'error' && reply.code === -32000);
+  return status === 404 || (status === 400 && reply?.kind === 'error' && reply.code === legacyRefusal);
 }
 
 /** The trace goes along twice: proxies read headers, servers behind stdio read `_meta`. */

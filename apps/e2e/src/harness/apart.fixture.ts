@@ -9,11 +9,12 @@ import { shownKeys } from './shown-keys.fixture.ts';
 
 const bin = join(root, 'node_modules/.bin');
 
-export async function startApart({ folder, config, env, keys }: Plan): Promise<Layout> {
+export async function startApart({ folder, isKept, config, env, keys }: Plan): Promise<Layout> {
   const startMs = performance.now();
   const stack = await startStack({
     root,
-    folder: join(folder, 'stack'),
+    // Without a folder the stack makes a temporary one, with a database that is quick to make.
+    ...(isKept ? { folder: join(folder, '.cruvero/stack') } : {}),
     env: { PATH: `${bin}:${process.env['PATH'] ?? ''}`, ...env },
   });
   const readyMs = Math.round(performance.now() - startMs);

@@ -56,6 +56,8 @@ export interface LayoutOptions {
 /** What a layout is started with. */
 export interface Plan {
   readonly folder: string;
+  /** True where the state outlives this start. */
+  readonly isKept: boolean;
   readonly config: ConfigFile;
   readonly env: Readonly<Record<string, string>>;
   readonly keys: Keys | undefined;

@@ -20,7 +20,7 @@ export async function startLayout(kind: LayoutKind, options: LayoutOptions = {})
   const servers = typeof options.servers === 'function' ? options.servers(folder) : (options.servers ?? {});
   if (options.ownConfig !== true) await config.servers(servers);
   const env = { ...options.env, ...(options.ownConfig === true ? ownConfigEnv(folder) : { CRUVERO_CONFIG: config.path }) };
-  const plan = { folder, config, env, keys: options.keys };
+  const plan = { folder, isKept: options.folder !== undefined, config, env, keys: options.keys };
   try {
     const layout = await (kind === 'embedded' ? startEmbedded(plan) : startApart(plan));
     const stop = async (): Promise<void> => {

@@ -106,7 +106,7 @@ export async function startRegistry(config: RegistryConfig, modules: RegistryMod
   const health = healthOf(modules);
   const status = { service: 'registry', version: config.version, health, metrics: telemetry.metrics };
   const ring = new KeyRing(store, clock);
-  const handler = registryHandler(config, { store, clock, change: apply, ring, bytes, changed, log, status });
+  const handler = registryHandler(config, { store, bus, clock, change: apply, ring, bytes, changed, log, status });
   const stop = async (listening?: Listening): Promise<void> => {
     health.drain();
     await listening?.close(graceMs);

@@ -1,8 +1,8 @@
 /** Tells the bus of one instance: announced until stored, a heartbeat while it lives, deregistered at its end. */
 
-import { lifecycleSubjects, streams } from '@cruvero/contracts';
+import { decode, isDecodeProblem, lifecycleSubjects, streams, verdictSchema } from '@cruvero/contracts';
 import type { InstanceId, Json, JsonObject, ServerName, TenantId } from '@cruvero/core';
-import type { Bus, Clock, Log, Subscription, Timer } from '@cruvero/ports';
+import type { Bus, BusFault, Clock, Log, Subscription, Timer } from '@cruvero/ports';
 import type { Listing } from './listing.ts';
 
 export interface AnnouncedInstance {
@@ -39,6 +39,8 @@ export class Announcer {
   readonly #instance: AnnouncedInstance;
   readonly #parts: AnnouncerParts;
   readonly #connected: Subscription;
+  readonly #verdicts: Subscription;
+  #streamMade = false;
   #listing: Listing | undefined;
   /** Counts what should be announced; `#stored` is the last one that the stream has. */
   #wanted = 0;
@@ -55,7 +57,12 @@ export class Announcer {
     this.#instance = instance;
     this.#parts = parts;
     this.#connected = parts.bus.onState((state) => {
-      if (state === 'connected') this.#again();
+      if (state !== 'connected') return;
+      this.#streamMade = false;
+      this.#again();
+    });
+    this.#verdicts = parts.bus.subscribe(this.#subjects.verdict, ({ body }) => {
+      if (this.#isOurEnd(body)) this.#again();
     });
   }
 
@@ -63,6 +70,16 @@ export class Announcer {
     this.#listing = listing;
     this.#again();
     this.#beat ??= this.#parts.clock.every(this.#parts.heartbeatIntervalMs, () => this.heartbeat());
+  }
+
+  /** Who was taken for dead, while heartbeats did not get through, has to introduce itself again. */
+  #isOurEnd(body: Json): boolean {
+    const verdict = decode(verdictSchema, body);
+    if (isDecodeProblem(verdict) || verdict.payload.new_status !== 'expired') return false;
+    const { tenantId } = this.#parts;
+    const sameTenant = tenantId === undefined || verdict.tenant_id === tenantId;
+    const { server, instance_id: instanceId } = verdict.payload;
+    return sameTenant && server === this.#instance.server && instanceId === this.#instance.instanceId;
   }
 
   /** The stream may have been lost with the server that held it: said once more after every reconnect. */
@@ -92,10 +109,10 @@ export class Announcer {
 
   async #store(listing: Listing): Promise<boolean> {
     const event = this.#event('mcp.announce', this.#announcement(listing));
-    const fault = await this.#parts.bus.publishStored(this.#subjects.announce, event.body, event.id);
+    const fault = (await this.#makeStream()) ?? (await this.#parts.bus.publishStored(this.#subjects.announce, event.body, event.id));
     if (fault?.fault !== 'bus_disconnected' && fault?.fault !== 'no_stream') this.#mayBeKnown = true;
     if (!fault) return true;
-    const { log, bus, subjectPrefix } = this.#parts;
+    const { log } = this.#parts;
     if (fault.fault === 'message_too_large' && listing.tools.length > 0) {
       log.error('the tools are too large for one announcement; the server is announced without them', {
         tools: listing.tools.length,
@@ -103,9 +120,17 @@ export class Announcer {
       if (this.#listing === listing) this.#listing = { ...listing, tools: [] };
       return this.#store({ ...listing, tools: [] });
     }
-    if (fault.fault === 'no_stream') await bus.ensureStream(streams(subjectPrefix).mcp);
-    else log.warn('announcement not stored yet', { fault: fault.fault, detail: fault.detail });
+    this.#streamMade = false;
+    if (fault.fault !== 'no_stream') log.warn('announcement not stored yet', { fault: fault.fault, detail: fault.detail });
     return false;
+  }
+
+  /** Without its stream a message is heard by whoever listens now but kept by nobody, so the stream is made first. */
+  async #makeStream(): Promise<BusFault | undefined> {
+    if (this.#streamMade) return undefined;
+    const fault = await this.#parts.bus.ensureStream(streams(this.#parts.subjectPrefix).mcp);
+    this.#streamMade = fault === undefined;
+    return fault;
   }
 
   /** Ends early when there is something new to say, or at the end. */
@@ -178,7 +203,7 @@ export class Announcer {
     this.#closed = true;
     this.#beat?.cancel();
     this.#wake?.();
-    await this.#connected.close();
+    await Promise.all([this.#connected.close(), this.#verdicts.close()]);
     if (!this.#mayBeKnown) return;
     const { bus, clock, deregisterMs } = this.#parts;
     const { server, instanceId } = this.#instance;

@@ -10,6 +10,7 @@ import type { RegistryConfig } from '../config.ts';
 import { deleteApiKey, listApiKeys, postApiKey } from './api-keys.ts';
 import { authenticate, isRefusal } from './authenticate.ts';
 import { listGateways } from './gateways.ts';
+import { postLifecycleEvent } from './lifecycle-events.ts';
 import { meshDeregister, meshDiscover, meshRegister, meshServices } from './mesh.ts';
 import { openApiDocument } from './openapi.ts';
 import type { RestParts } from './parts.ts';
@@ -46,6 +47,7 @@ const routesOf = (parts: RestParts): readonly Route[] =>
     meshServices,
     meshDiscover,
     meshDeregister,
+    postLifecycleEvent,
   ].map((make) => make(parts));
 
 function send(response: Response, { status, body, headers = {} }: RestReply): void {

@@ -1,12 +1,13 @@
 /** What the routes work on. */
 
-import type { Clock, ServerStore } from '@cruvero/ports';
+import type { Bus, Clock, ServerStore } from '@cruvero/ports';
 import type { AnnounceParts } from '../announce.ts';
 import type { SecretBytes } from '../api-keys.ts';
 import type { KeyRing } from './authenticate.ts';
 
 export interface RestParts {
   readonly store: ServerStore;
+  readonly bus: Pick<Bus, 'publishStored'>;
   readonly clock: Clock;
   readonly change: AnnounceParts;
   readonly ring: KeyRing;

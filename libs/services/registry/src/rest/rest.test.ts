@@ -308,6 +308,7 @@ describe('the OpenAPI document', () => {
       '/admin/api/v1/servers',
       '/admin/api/v1/servers/{name}',
       '/admin/api/v1/servers/{name}/deregister',
+      '/api/v1/lifecycle',
       '/api/v1/mesh/v2/deregister/{id}',
       '/api/v1/mesh/v2/discover/{service}',
       '/api/v1/mesh/v2/register',

@@ -1,0 +1,45 @@
+/** The official v2 client: 2026-07-28 pinned, or whatever it finds out that the server speaks. */
+
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { modernLatest, type JsonObject } from '@cruvero/core';
+import type { Change, SdkClient } from './sdk-client.fixture.ts';
+
+/** Takes a result as it is: stories compare what schemas would drop. */
+const asItCame = {
+  '~standard': {
+    version: 1,
+    vendor: 'cruvero-e2e',
+    validate: (value: unknown) => ({ value: value as JsonObject }),
+  },
+} as const;
+
+const methods: Readonly<Record<Change, string>> = {
+  tools: 'notifications/tools/list_changed',
+  resources: 'notifications/resources/list_changed',
+  prompts: 'notifications/prompts/list_changed',
+};
+
+export async function connectModern(url: URL, key: string | undefined, kind: 'auto' | 'modern'): Promise<SdkClient> {
+  const client = new Client(
+    { name: `e2e-${kind}`, version: '1.0.0' },
+    { versionNegotiation: { mode: kind === 'auto' ? 'auto' : { pin: modernLatest } } },
+  );
+  const requestInit = key === undefined ? {} : { requestInit: { headers: { authorization: `Bearer ${key}` } } };
+  await client.connect(new StreamableHTTPClientTransport(url, requestInit));
+  return {
+    ask: async (method, params) => (await client.request({ method, params: { ...params } }, asItCame)) as JsonObject,
+    call: async (name, args) => (await client.callTool({ name, arguments: { ...args } })) as unknown as JsonObject,
+    listen: async (onChange) => {
+      for (const change of ['tools', 'resources', 'prompts'] as const) {
+        client.setNotificationHandler(methods[change] as 'notifications/tools/list_changed', () => onChange(change));
+      }
+      await client.listen({ toolsListChanged: true, resourcesListChanged: true, promptsListChanged: true });
+    },
+    face: () => ({
+      name: client.getServerVersion()?.name,
+      capabilities: (client.getServerCapabilities() ?? {}) as unknown as JsonObject,
+      instructions: client.getInstructions(),
+    }),
+    close: () => client.close(),
+  };
+}

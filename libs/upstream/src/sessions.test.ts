@@ -1,0 +1,265 @@
+/** Legacy sessions: one for each key, opened once, ended when nobody uses them and never under a running request. */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { isFault } from '@cruvero/core';
+import { settle } from '@cruvero/testkit';
+import { answer, error, faulted, legacyScript, modernScript, scene, text, until } from './fake-peer.fixture.ts';
+
+describe('sessions', () => {
+  it('are one for each key, kept from call to call', async () => {
+    const { link, peer, ask } = scene(legacyScript());
+    for (const sessionKey of ['a/alice', 'a/bob', 'a/alice', 'b/alice']) await ask({ sessionKey });
+    assert.equal(link.sessionCount, 4, 'three callers, and the link itself');
+    const used = peer.seen.filter(({ method }) => method === 'tools/call').map(({ session }) => session);
+    assert.deepEqual(used, ['s2', 's3', 's2', 's4']);
+  });
+
+  it('are opened once for all callers of a key who come meanwhile', async () => {
+    const { peer, ask } = scene(legacyScript());
+    await Promise.all([ask(), ask(), ask(), ask()]);
+    assert.equal(peer.count('initialize'), 2);
+  });
+
+  it('that could not be opened are opened at the next need', async () => {
+    const legacy = legacyScript();
+    let refuse = false;
+    const { peer, link, ask } = scene((seen) => (refuse && seen.method === 'initialize' ? text(503, '') : legacy(seen)));
+    await link.face();
+    refuse = true;
+    assert.partialDeepStrictEqual(await ask(), { fault: 'upstream_unavailable', neverLeft: true });
+    refuse = false;
+    assert.ok(!isFault(await ask()));
+    assert.equal(peer.count('initialize'), 3);
+  });
+
+  it('say who asks, and what was negotiated, on every request', async () => {
+    const { peer, ask } = scene(legacyScript());
+    await ask();
+    const initialize = peer.seen.find(({ method }) => method === 'initialize') ?? assert.fail();
+    assert.deepEqual(initialize.message['params'], {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'test', version: '1' },
+    });
+    for (const method of ['notifications/initialized', 'tools/call']) {
+      const { headers } = (peer.seen.findLast((seen) => seen.method === method) ?? assert.fail()).request;
+      assert.equal(headers['mcp-protocol-version'], '2025-11-25');
+      assert.equal(headers['mcp-session-id'], 's2');
+    }
+  });
+
+  it('do without an id where the server keeps none', async () => {
+    const { peer, link, ask } = scene((seen) =>
+      seen.method === 'initialize'
+        ? answer(seen, { protocolVersion: '2025-06-18', capabilities: {} })
+        : seen.method === 'server/discover'
+          ? text(404, '')
+          : answer(seen, {}),
+    );
+    assert.ok(!isFault(await ask()));
+    assert.ok(peer.seen.every(({ session }) => session === undefined));
+    await link.close();
+    assert.equal(peer.count('DELETE'), 0);
+  });
+
+  it('beyond the bound push out the one unused longest, which the server is told', async () => {
+    const { link, peer, clock, ask } = scene(legacyScript(), { sessionsMax: 3 });
+    for (const sessionKey of ['a', 'b']) {
+      await ask({ sessionKey });
+      await clock.advance(10);
+    }
+    await ask({ sessionKey: 'a' });
+    await ask({ sessionKey: 'c' });
+    await ask({ sessionKey: 'd' });
+    assert.equal(link.sessionCount, 3);
+    const ended = peer.seen.filter(({ method }) => method === 'DELETE').map(({ session }) => session);
+    assert.deepEqual(ended, ['s1', 's3'], 'the link and b; a was used again');
+  });
+
+  it('are not pushed out while a request runs over them; who finds no room is told so', async () => {
+    const { peer, link, ask } = scene(
+      legacyScript(() => 'silence'),
+      { sessionsMax: 2 },
+    );
+    const [one, two] = [new AbortController(), new AbortController()];
+    const running = [ask({ sessionKey: 'a', abort: one }), ask({ sessionKey: 'b', abort: two })];
+    await until(() => peer.count('tools/call') === 2);
+    const fault = faulted(await ask({ sessionKey: 'c' }));
+    assert.partialDeepStrictEqual(fault, { fault: 'upstream_unavailable', neverLeft: true });
+    assert.equal(link.sessionCount, 2);
+    one.abort();
+    two.abort();
+    await Promise.all(running);
+  });
+
+  it('that nobody uses are ended by the sweep, at their time and not before', async () => {
+    const { link, peer, clock, ask } = scene(legacyScript(), { sessionIdleMs: 1_000 });
+    await ask({ sessionKey: 'a' });
+    await clock.advance(600);
+    await ask({ sessionKey: 'b' });
+    await clock.advance(400);
+    link.sweep();
+    await settle();
+    assert.deepEqual(
+      peer.seen.filter(({ method }) => method === 'DELETE').map(({ session }) => session),
+      ['s1', 's2'],
+    );
+    assert.equal(link.sessionCount, 1);
+    const { headers } = (peer.seen.find(({ method }) => method === 'DELETE') ?? assert.fail()).request;
+    assert.equal(headers['mcp-protocol-version'], '2025-11-25');
+  });
+
+  it('are not idle while a request runs over them, however long it takes', async () => {
+    const gate = Promise.withResolvers<void>();
+    const { link, peer, clock, ask } = scene(
+      legacyScript(async (seen) => {
+        await gate.promise;
+        return answer(seen, {});
+      }),
+      { sessionIdleMs: 1_000 },
+    );
+    const running = ask({ sessionKey: 'a' });
+    await until(() => peer.count('tools/call') === 1);
+    await clock.advance(5_000);
+    link.sweep();
+    assert.deepEqual(
+      peer.seen.filter(({ method }) => method === 'DELETE').map(({ session }) => session),
+      ['s1'],
+    );
+    gate.resolve();
+    assert.partialDeepStrictEqual(await running, { reply: { kind: 'result' } });
+  });
+
+  it('of a link that is closed end when their last request is through', async () => {
+    const gate = Promise.withResolvers<void>();
+    const { link, peer, ask } = scene(
+      legacyScript(async (seen) => {
+        await gate.promise;
+        return answer(seen, {});
+      }),
+    );
+    const running = ask({ sessionKey: 'a' });
+    await until(() => peer.count('tools/call') === 1);
+    await link.close();
+    assert.equal(peer.count('DELETE'), 1, 'only the one of the link itself');
+    gate.resolve();
+    assert.partialDeepStrictEqual(await running, { reply: { kind: 'result' } });
+    await settle();
+    assert.equal(peer.count('DELETE'), 2);
+    assert.equal(link.sessionCount, 0);
+  });
+
+  it('that were still opening when the link was closed are ended as soon as they are open', async () => {
+    const gate = Promise.withResolvers<void>();
+    const legacy = legacyScript();
+    const { link, peer } = scene(async (seen) => {
+      if (seen.method === 'initialize') await gate.promise;
+      return legacy(seen);
+    });
+    const face = link.face();
+    await until(() => peer.count('initialize') === 1);
+    await link.close();
+    gate.resolve();
+    assert.ok(!isFault(await face));
+    await settle();
+    assert.equal(peer.count('DELETE'), 1);
+    assert.equal(link.sessionCount, 0);
+  });
+
+  it('of a link that was closed before live no longer than the request', async () => {
+    const { link, peer, ask } = scene(legacyScript());
+    await link.close();
+    assert.ok(!isFault(await ask()));
+    await settle();
+    assert.equal(link.sessionCount, 0);
+    assert.equal(peer.count('DELETE'), 2);
+  });
+});
+
+describe('a session that the server forgot', () => {
+  it('is opened anew, and the request is sent again, once for all of its callers', async () => {
+    const script = legacyScript();
+    const { peer, ask } = scene(script);
+    await ask();
+    script.forget();
+    const answers = await Promise.all([ask(), ask(), ask()]);
+    for (const one of answers) assert.partialDeepStrictEqual(one, { reply: { kind: 'result' } });
+    assert.equal(peer.count('initialize'), 3);
+    assert.equal(peer.count('tools/call'), 1 + 2 * 3);
+  });
+
+  it('is opened anew for every caller after a restart', async () => {
+    const script = legacyScript();
+    const { ask } = scene(script);
+    for (const sessionKey of ['a', 'b']) await ask({ sessionKey });
+    script.forget();
+    for (const sessionKey of ['a', 'b']) {
+      assert.partialDeepStrictEqual(await ask({ sessionKey }), { reply: { kind: 'result' } });
+    }
+  });
+
+  it('is opened anew also where the server says so with HTTP 400, as the reference server does', async () => {
+    const legacy = legacyScript();
+    let open = new Set<string>();
+    const { peer, ask } = scene(async (seen) => {
+      if (seen.session !== undefined && !open.has(seen.session)) {
+        return error(seen, -32000, 'Bad Request: No valid session ID provided', 400);
+      }
+      const response = await legacy(seen);
+      const id = typeof response === 'object' && 'headers' in response ? response.headers['mcp-session-id'] : undefined;
+      if (id !== undefined) open.add(id);
+      return response;
+    });
+    await ask();
+    open = new Set();
+    assert.partialDeepStrictEqual(await ask(), { reply: { kind: 'result' } });
+    assert.equal(peer.count('initialize'), 3);
+  });
+
+  it('again is no reason for a third try: the 404 is given back', async () => {
+    const { peer, ask } = scene(legacyScript(() => text(404, 'Session not found')));
+    const fault = faulted(await ask());
+    assert.equal(fault.fault, 'upstream_broken');
+    assert.match('detail' in fault ? fault.detail : '', /HTTP 404/);
+    assert.equal(peer.count('tools/call'), 2);
+  });
+
+  it('again, said in JSON-RPC, is the answer', async () => {
+    const { ask } = scene(legacyScript((seen) => error(seen, -32001, 'Session not found', 404)));
+    assert.partialDeepStrictEqual(await ask(), { era: 'legacy', reply: { kind: 'error', code: -32001 } });
+  });
+
+  it('is not looked for where there never was one', async () => {
+    const { peer, ask } = scene((seen) =>
+      seen.method === 'initialize'
+        ? answer(seen, { protocolVersion: '2025-06-18', capabilities: {} })
+        : text(404, ''),
+    );
+    assert.equal(faulted(await ask()).fault, 'upstream_broken');
+    assert.equal(peer.count('tools/call'), 1);
+  });
+
+  it('lets the face be read again, for the server may offer other things now', async () => {
+    const script = legacyScript();
+    const { link, ask } = scene(script);
+    const before = await link.face();
+    await ask();
+    script.forget();
+    await ask();
+    await settle();
+    const after = await link.face();
+    assert.ok(!isFault(before) && !isFault(after));
+    assert.notDeepEqual(before.serverInfo, after.serverInfo);
+  });
+});
+
+describe('a modern server', () => {
+  it('is sent no session, and none is held', async () => {
+    const { link, peer, ask } = scene(modernScript());
+    assert.ok(!isFault(await ask()));
+    assert.equal(link.sessionCount, 0);
+    await link.close();
+    assert.deepEqual(peer.methods(), ['server/discover', 'tools/call']);
+  });
+});
