@@ -1,6 +1,5 @@
 /** What a person reads at the first start: what runs, the keys (once), and a client configuration to paste. */
 
-import type { Gateway } from '@cruvero/service-gateway';
 import type { FirstKeys } from '@cruvero/service-registry';
 import type { InstanceLine } from '@cruvero/service-stdio-bridge';
 
@@ -16,11 +15,16 @@ export interface GreetingFacts {
 export function greetingLines(url: string, facts: GreetingFacts): readonly string[] {
   const lines: string[] = [];
   for (const line of facts.listing) {
-    if (line.state !== 'running') lines.push(`server ${line.name} is ${line.state}: ${line.reason ?? 'no reason given'}`);
+    if (line.state !== 'running')
+      lines.push(`server ${line.name} is ${line.state}: ${line.reason ?? 'no reason given'}`);
   }
-  if (!facts.complete) lines.push('Not every server was listed in time; the others are served, the rest joins when it answers.');
+  if (!facts.complete)
+    lines.push('Not every server was listed in time; the others are served, the rest joins when it answers.');
   if (facts.firstKeys) lines.push(...keyLines(url, facts.firstKeys));
-  if (!facts.needsKey) lines.push('Warning: no key is asked for (CRUVERO_MCP_GATEWAY_AUTH=none); everybody who reaches this address may call.');
+  if (!facts.needsKey)
+    lines.push(
+      'Warning: no key is asked for (CRUVERO_MCP_GATEWAY_AUTH=none); everybody who reaches this address may call.',
+    );
   return [...lines, `ready ${url}`];
 }
 
@@ -45,6 +49,6 @@ function clientLines(url: string, key: string): readonly string[] {
   ];
 }
 
-export function greet(gateway: Gateway, facts: GreetingFacts): void {
-  process.stdout.write(`${greetingLines(gateway.listening.url, facts).join('\n')}\n`);
+export function greet(url: string, facts: GreetingFacts): void {
+  process.stdout.write(`${greetingLines(url, facts).join('\n')}\n`);
 }

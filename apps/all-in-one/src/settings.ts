@@ -30,5 +30,7 @@ export const settings = (read: Reader) => ({
   }),
 });
 
+export type EmbeddedSettings = ReturnType<typeof settings>;
+
 /** People read this terminal: short text, and only what is wrong. Whatever the environment says goes before. */
 export const terminalDefaults = { CRUVERO_LOG_FORMAT: 'text', CRUVERO_LOG_LEVEL: 'warn' } as const;

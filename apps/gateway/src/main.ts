@@ -6,7 +6,15 @@ import { httpListener, sseUpstream, streamableUpstream } from '@cruvero/adapter-
 import { connectNats } from '@cruvero/adapter-nats';
 import { openTelemetry } from '@cruvero/adapter-otel';
 import { connectRedis } from '@cruvero/adapter-redis';
-import { createLog, orRefuse, readConfig, runMain, systemClock, systemRandom, untilAborted } from '@cruvero/chassis';
+import {
+  createLog,
+  orRefuse,
+  readConfig,
+  runMain,
+  systemClock,
+  systemRandom,
+  untilAborted,
+} from '@cruvero/chassis';
 import { startGateway } from '@cruvero/service-gateway';
 import { service, settings } from './settings.ts';
 
@@ -19,10 +27,17 @@ await runMain(async (env, signal) => {
   const { serviceName, otlpEndpoint, logLevel, logFormat } = config.telemetry;
   const log = createLog({ service: serviceName, level: logLevel, format: logFormat });
   const shared = { name: service, clock: systemClock, random: systemRandom, log };
-  await using telemetry = await openTelemetry({ service: serviceName, version: own.version, otlpEndpoint, log });
+  await using telemetry = await openTelemetry({
+    service: serviceName,
+    version: own.version,
+    otlpEndpoint,
+    log,
+  });
   const { metrics } = telemetry;
   await using bus = await connectNats({ url: config.natsUrl.reveal(), metrics, ...shared });
-  await using redis = config.redisUrl && (await connectRedis({ url: config.redisUrl.reveal(), keyPrefix: 'cruvero:', ...shared }));
+  await using redis =
+    config.redisUrl &&
+    (await connectRedis({ url: config.redisUrl.reveal(), keyPrefix: 'cruvero:', ...shared }));
   await using http = streamableUpstream({ connectionsMax: own.connectionsMax });
   await using sse = sseUpstream({ http: streamableUpstream(), clock: systemClock });
   await using gateway = await startGateway(own, {

@@ -17,7 +17,8 @@ export const settings = (read: Reader) => ({
 /** A password may stand in it. */
 function redisUrlSetting(read: Reader): Secret | undefined {
   const name = 'CRUVERO_DRAGONFLY_ADDR';
-  const help = 'Redis or Dragonfly, host:port or redis://…, that shares rate counts among replicas. Without it each counts alone.';
+  const help =
+    'Redis or Dragonfly, host:port or redis://…, that shares rate counts among replicas. Without it each counts alone.';
   const url = read.secret(name, { optional: true, help });
   const address = url && readRedisUrl(url.reveal());
   if (address && 'problem' in address) read.refuse(name, `is wrong: ${address.problem}`);

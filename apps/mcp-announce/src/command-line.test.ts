@@ -87,10 +87,7 @@ describe('the command line', () => {
       CRUVERO_MCP_HEARTBEAT_INTERVAL: '5s',
     };
     const taken = right(`--server a --endpoint ${url}`, env);
-    assert.deepEqual(
-      [natsUrlOf(taken), taken.prefix, taken.heartbeatMs],
-      ['nats://bus:4222', 'acme', 5_000],
-    );
+    assert.deepEqual([natsUrlOf(taken), taken.prefix, taken.heartbeatMs], ['nats://bus:4222', 'acme', 5_000]);
     const flags = right(`--server a --endpoint ${url} --nats-url nats://n:1 --prefix p --heartbeat 1s`, env);
     assert.deepEqual([natsUrlOf(flags), flags.prefix, flags.heartbeatMs], ['nats://n:1', 'p', 1_000]);
   });
@@ -146,9 +143,19 @@ describe('the choice of a bus', () => {
   const table: readonly [string, string, Env, string][] = [
     ['NATS on this machine where nothing is said', '', {}, 'nats://localhost:4222'],
     ['the gateway that a flag names', '--gateway http://127.0.0.1:8080', key, 'gateway'],
-    ['that flag before a NATS of the environment', '--gateway http://h:1', { ...key, CRUVERO_NATS_URL: 'nats://n:1' }, 'gateway'],
+    [
+      'that flag before a NATS of the environment',
+      '--gateway http://h:1',
+      { ...key, CRUVERO_NATS_URL: 'nats://n:1' },
+      'gateway',
+    ],
     ['the gateway of the environment', '', { ...key, ...gateway }, 'gateway'],
-    ['a NATS of the environment before that', '', { ...key, ...gateway, CRUVERO_NATS_URL: 'nats://n:1' }, 'nats://n:1'],
+    [
+      'a NATS of the environment before that',
+      '',
+      { ...key, ...gateway, CRUVERO_NATS_URL: 'nats://n:1' },
+      'nats://n:1',
+    ],
     ['the NATS that a flag names before all', '--nats-url nats://f:1', { ...key, ...gateway }, 'nats://f:1'],
   ];
   for (const [name, flags, env, expected] of table) {

@@ -57,7 +57,10 @@ function program(): Command {
     )
     .option('--server <name>', 'name of the server: a-z 0-9 _ -, no dots (required)')
     .option('--nats-url <url>', 'NATS server (default: CRUVERO_NATS_URL or nats://localhost:4222)')
-    .option('--gateway <url>', 'announce to the gateway itself, where there is no NATS (key: CRUVERO_ADMIN_API_KEY)')
+    .option(
+      '--gateway <url>',
+      'announce to the gateway itself, where there is no NATS (key: CRUVERO_ADMIN_API_KEY)',
+    )
     .option('--transport <kind>', 'stdio, http or sse (default: http with --endpoint, stdio with a command)')
     .option('--endpoint <url>', 'where the server listens (required for http and sse)')
     .option('--heartbeat <duration>', 'time between heartbeats, above 0: 500ms, 30s, 5m (default: 30s)')

@@ -41,8 +41,18 @@ describe('the gateway as a bus', () => {
   });
 
   const faults: readonly [string, UpstreamResponse | UpstreamFault, string, RegExp][] = [
-    ['nobody listens', { fault: 'unreachable', detail: 'refuses connections', neverLeft: true }, 'bus_disconnected', /gw:1/],
-    ['the key is wrong', json(401, { error: { message: 'This API key is not known.' } }), 'bus_error', /not known/],
+    [
+      'nobody listens',
+      { fault: 'unreachable', detail: 'refuses connections', neverLeft: true },
+      'bus_disconnected',
+      /gw:1/,
+    ],
+    [
+      'the key is wrong',
+      json(401, { error: { message: 'This API key is not known.' } }),
+      'bus_error',
+      /not known/,
+    ],
     ['the event is too large', json(413, {}), 'message_too_large', /413/],
     ['the answer is none of ours', json(200, {}), 'bus_error', /HTTP 200/],
   ];

@@ -24,7 +24,11 @@ export function gatewayBus({ url, key, http }: GatewayBusOptions): AnnounceBus {
     const response = await http.exchange({
       httpMethod: 'POST',
       endpoint: new URL('/api/v1/lifecycle', url).href,
-      headers: { 'content-type': 'application/json', accept: 'application/json', authorization: `Bearer ${key.reveal()}` },
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json',
+        authorization: `Bearer ${key.reveal()}`,
+      },
       body: JSON.stringify(body),
       signal: new AbortController().signal,
       timeoutMs,
@@ -53,6 +57,10 @@ export function gatewayBus({ url, key, http }: GatewayBusOptions): AnnounceBus {
 
 function refused(status: number, answer: ReturnType<typeof parseJsonObject>): BusFault {
   const error = answer?.['error'];
-  const said = isJsonObject(error) && typeof error['message'] === 'string' ? error['message'] : `HTTP ${status}`;
-  return { fault: status === 413 ? 'message_too_large' : 'bus_error', detail: `the gateway refused the event: ${said}` };
+  const said =
+    isJsonObject(error) && typeof error['message'] === 'string' ? error['message'] : `HTTP ${status}`;
+  return {
+    fault: status === 413 ? 'message_too_large' : 'bus_error',
+    detail: `the gateway refused the event: ${said}`,
+  };
 }

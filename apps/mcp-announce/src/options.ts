@@ -121,14 +121,18 @@ function readBus(flags: Flags, env: Env, check: Check): BusChoice {
   if (flags.natsUrl !== undefined && flags.gateway !== undefined) {
     check.refuse('--gateway', 'stands in the place of --nats-url; give one of them');
   }
-  const gateway = flags.gateway ?? (flags.natsUrl === undefined ? set(env['CRUVERO_MCP_GATEWAY_URL']) : undefined);
+  const gateway =
+    flags.gateway ?? (flags.natsUrl === undefined ? set(env['CRUVERO_MCP_GATEWAY_URL']) : undefined);
   const natsUrl = flags.natsUrl ?? set(env['CRUVERO_NATS_URL']);
   if (gateway === undefined || (flags.gateway === undefined && natsUrl !== undefined)) {
     return { kind: 'nats', url: check.natsUrl(natsUrl ?? 'nats://localhost:4222') };
   }
   const key = set(env['CRUVERO_ADMIN_API_KEY']);
   if (key === undefined) {
-    check.refuse('--gateway', 'needs an API key with the scope admin in CRUVERO_ADMIN_API_KEY (not on the command line)');
+    check.refuse(
+      '--gateway',
+      'needs an API key with the scope admin in CRUVERO_ADMIN_API_KEY (not on the command line)',
+    );
   }
   return { kind: 'gateway', url: check.url('--gateway', gateway), key: new Secret(key ?? '') };
 }

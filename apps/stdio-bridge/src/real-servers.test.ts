@@ -1,3 +1,5 @@
+/** The reference servers behind the bridge answer as they do directly. */
+
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

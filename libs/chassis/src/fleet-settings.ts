@@ -7,7 +7,10 @@ import { Secret } from './secret.ts';
 /** CRUVERO_MCPGW_TENANT_ID: the tenant of whoever names none. */
 export function tenantSetting(read: Reader): TenantId {
   const name = 'CRUVERO_MCPGW_TENANT_ID';
-  const text = read.text(name, { orElse: defaultTenant, help: 'Tenant of servers and callers that name none.' });
+  const text = read.text(name, {
+    orElse: defaultTenant,
+    help: 'Tenant of servers and callers that name none.',
+  });
   const tenant = readTenantId(text);
   if (tenant) return tenant;
   read.refuse(name, 'must be 1 to 63 letters, digits, - or _');
@@ -27,7 +30,8 @@ export function subjectPrefixSetting(read: Reader): string {
 /** CRUVERO_NATS_URL, kept as a secret because a password may stand in it. `check` gives `{problem}` for what is no address. */
 export function natsUrlSetting(read: Reader, check: (url: string) => object): Secret {
   const name = 'CRUVERO_NATS_URL';
-  const help = 'NATS server, several with commas: nats://host:4222 or tls://host:4222. Default nats://localhost:4222.';
+  const help =
+    'NATS server, several with commas: nats://host:4222 or tls://host:4222. Default nats://localhost:4222.';
   const url = read.secret(name, { optional: true, help }) ?? new Secret('nats://localhost:4222');
   const address = check(url.reveal());
   if ('problem' in address) read.refuse(name, `is wrong: ${String(address.problem)}`);

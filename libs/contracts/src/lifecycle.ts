@@ -6,7 +6,9 @@ import { z } from 'zod';
 export const toolsMax = 5_000;
 
 const name = z.string().regex(serverNamePattern, 'must match ^[a-z0-9][a-z0-9_-]{0,62}$ (no dots)');
-const instanceId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'must be 1-128 of A-Z a-z 0-9 . _ : -');
+const instanceId = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'must be 1-128 of A-Z a-z 0-9 . _ : -');
 const tenant = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/);
 const jsonObject = z.record(z.string(), z.json());
 
@@ -30,7 +32,10 @@ export const announceSchema = z.looseObject({
     args: z.array(z.string().max(4_096)).max(256).optional(),
     version: z.string().max(128).optional(),
     /** Definitions exactly as the server lists them (`inputSchema`, …); older announcers write `input_schema`. */
-    tools: z.array(z.looseObject({ name: z.string().min(1).max(512) })).max(toolsMax).default([]),
+    tools: z
+      .array(z.looseObject({ name: z.string().min(1).max(512) }))
+      .max(toolsMax)
+      .default([]),
     capabilities: jsonObject.default({}),
     capabilities_hash: z.string().max(128).optional(),
     heartbeat_interval_ms: z.number().int().min(100).max(86_400_000).optional(),

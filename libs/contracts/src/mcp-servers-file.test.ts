@@ -1,3 +1,5 @@
+/** cruvero.json is read tolerantly, and hostile files do no harm. */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';

@@ -57,7 +57,12 @@ export const streams = (prefix: string) => {
   return {
     mcp: { name: `${upper}_MCP`, subjects: [`${prefix}.mcp.>`], ageMaxMs: hourMs, bytesMax: 256 << 20 },
     gateways: { name: 'CRUVERO_MCPGW', subjects: ['mcpgw.>'], ageMaxMs: 24 * hourMs, bytesMax: 256 << 20 },
-    events: { name: `${upper}_EVENTS`, subjects: [`${prefix}.events.>`], ageMaxMs: 72 * hourMs, bytesMax: 256 << 20 },
+    events: {
+      name: `${upper}_EVENTS`,
+      subjects: [`${prefix}.events.>`],
+      ageMaxMs: 72 * hourMs,
+      bytesMax: 256 << 20,
+    },
   } as const;
 };
 

@@ -49,7 +49,13 @@ export interface StoreTransaction {
 
   upsertInstance(draft: InstanceDraft): Promise<InstanceRecord>;
   instances(tenantId: TenantId, name: ServerName): Promise<readonly InstanceRecord[]>;
-  updateInstanceHealth(tenantId: TenantId, name: ServerName, id: InstanceId, health: HealthStatus, reason?: string): Promise<boolean>;
+  updateInstanceHealth(
+    tenantId: TenantId,
+    name: ServerName,
+    id: InstanceId,
+    health: HealthStatus,
+    reason?: string,
+  ): Promise<boolean>;
   /** Heartbeat: moves `lastSeenMs`, changes nothing that a gateway must know. */
   touchInstance(tenantId: TenantId, name: ServerName, id: InstanceId, seenMs: number): Promise<boolean>;
   deleteInstance(tenantId: TenantId, name: ServerName, id: InstanceId): Promise<boolean>;

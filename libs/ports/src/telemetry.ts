@@ -25,7 +25,11 @@ export interface Metrics {
   /** Buckets in the unit of the name's last word, ascending. */
   histogram(name: string, help: string, buckets: readonly number[]): HistogramMetric;
   /** Read at each scrape. */
-  gauge(name: string, help: string, read: () => Iterable<{ readonly value: number; readonly labels?: Labels }>): void;
+  gauge(
+    name: string,
+    help: string,
+    read: () => Iterable<{ readonly value: number; readonly labels?: Labels }>,
+  ): void;
   /** Prometheus text exposition format 0.0.4. */
   text(): Promise<string>;
 }

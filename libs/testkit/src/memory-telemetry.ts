@@ -30,8 +30,10 @@ export class MemoryTelemetry implements Telemetry {
   #spanCount = 0;
 
   #logWith(base: LogFields): Log {
-    const line = (level: LogLine['level']) => (message: string, fields: LogFields = {}) =>
-      void this.lines.push({ level, message, fields: { ...base, ...fields } });
+    const line =
+      (level: LogLine['level']) =>
+      (message: string, fields: LogFields = {}) =>
+        void this.lines.push({ level, message, fields: { ...base, ...fields } });
     return {
       debug: line('debug'),
       info: line('info'),

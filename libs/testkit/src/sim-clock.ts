@@ -34,7 +34,12 @@ export class SimClock implements Clock {
 
   every(intervalMs: number, work: () => void): Timer {
     if (!(intervalMs > 0)) throw new RangeError(`every() needs an interval above 0, got ${intervalMs}`);
-    return this.#schedule({ atMs: this.#nowMs + intervalMs, order: this.#order++, work, everyMs: intervalMs });
+    return this.#schedule({
+      atMs: this.#nowMs + intervalMs,
+      order: this.#order++,
+      work,
+      everyMs: intervalMs,
+    });
   }
 
   #schedule(due: Due): Timer {

@@ -38,7 +38,12 @@ const sharedHeaders = {
   accept: 'application/json, text/event-stream',
 } as const;
 
-export async function post(peer: Peer, sending: Sending, bounds: LinkBounds, ports: LinkPorts): Promise<Answered | Fault> {
+export async function post(
+  peer: Peer,
+  sending: Sending,
+  bounds: LinkBounds,
+  ports: LinkPorts,
+): Promise<Answered | Fault> {
   const { server, instance } = peer;
   const upstream = ports.upstreams[instance.transport];
   if (!upstream) {
@@ -103,7 +108,10 @@ async function readAnswer(reading: Reading, response: UpstreamResponse): Promise
   const reply = message && asReply(message, sending.idText);
   if (reply) return { status, sessionId, reply };
   if (status >= 400) return nothing;
-  return broken(peer, message === undefined ? `it answered HTTP ${status} without a body` : describe(message));
+  return broken(
+    peer,
+    message === undefined ? `it answered HTTP ${status} without a body` : describe(message),
+  );
 }
 
 /** An error with id null answers too: the server could not read our id. */
@@ -115,7 +123,8 @@ function asReply(message: UpstreamMessage, idText: string): Reply | undefined {
 
 function describe(message: UpstreamMessage): string {
   if (message.kind === 'garbage') return message.detail;
-  if (message.kind === 'result' || message.kind === 'error') return 'its answer has the id of another request';
+  if (message.kind === 'result' || message.kind === 'error')
+    return 'its answer has the id of another request';
   return 'it sent a message that is no answer';
 }
 
@@ -158,7 +167,11 @@ async function readStream(reading: Reading, chunks: AsyncIterable<string>): Prom
   }
 }
 
-function takeEvents(peer: Peer, events: ReturnType<SseParser['feed']>, sending: Sending): Reply | Fault | undefined {
+function takeEvents(
+  peer: Peer,
+  events: ReturnType<SseParser['feed']>,
+  sending: Sending,
+): Reply | Fault | undefined {
   if (isSseProblem(events)) return broken(peer, events.problem);
   for (const event of events) {
     if (event.data === '') continue;

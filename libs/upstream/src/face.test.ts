@@ -41,10 +41,16 @@ describe('the era probe', () => {
     ['nothing with HTTP 200', () => text(200, '')],
     ['half a JSON text', () => text(200, '{"jsonrpc":')],
     ['a result that says nothing of versions', (seen) => answer(seen, { ok: true })],
-    ['versions that are not known here', (seen) => answer(seen, { ...discovered, supportedVersions: ['2999-01-01'] })],
+    [
+      'versions that are not known here',
+      (seen) => answer(seen, { ...discovered, supportedVersions: ['2999-01-01'] }),
+    ],
     ['the answer to another request', () => json(200, { jsonrpc: '2.0', id: 'other', result: discovered })],
     ['a modern error for a version of the future', (seen) => error(seen, -32022, 'Unsupported', 400)],
-    ['a connection that breaks in the middle of the answer', () => ({ fault: 'broken', detail: 'cut', neverLeft: false })],
+    [
+      'a connection that breaks in the middle of the answer',
+      () => ({ fault: 'broken', detail: 'cut', neverLeft: false }),
+    ],
   ];
   for (const [name, act] of notModern) {
     it(`calls a server legacy that initializes after ${name}`, async () => {
@@ -56,9 +62,17 @@ describe('the era probe', () => {
   }
 
   const outages: readonly [string, Act, string][] = [
-    ['a refused connection', { fault: 'unreachable', detail: 'refused', neverLeft: true }, 'upstream_unavailable'],
+    [
+      'a refused connection',
+      { fault: 'unreachable', detail: 'refused', neverLeft: true },
+      'upstream_unavailable',
+    ],
     ['a time-out', { fault: 'timeout', detail: 'late', neverLeft: false }, 'upstream_timeout'],
-    ['an address that is refused', { fault: 'refused_address', detail: 'metadata', neverLeft: true }, 'upstream_unavailable'],
+    [
+      'an address that is refused',
+      { fault: 'refused_address', detail: 'metadata', neverLeft: true },
+      'upstream_unavailable',
+    ],
     ['HTTP 401', text(401, ''), 'upstream_unavailable'],
     ['HTTP 403', text(403, ''), 'upstream_unavailable'],
     ['HTTP 429', text(429, ''), 'upstream_unavailable'],
@@ -224,7 +238,8 @@ describe('a probe', () => {
 
   it('of a legacy server pings over the session that is kept, however often it is made', async () => {
     const { link, peer } = scene(legacyScript());
-    for (let times = 0; times < 5; times += 1) assert.deepEqual(await link.probe('health'), { era: 'legacy' });
+    for (let times = 0; times < 5; times += 1)
+      assert.deepEqual(await link.probe('health'), { era: 'legacy' });
     assert.equal(peer.count('ping'), 5);
     assert.equal(peer.count('initialize'), 2, 'one for the face, one for the probes');
     assert.equal(link.sessionCount, 2);

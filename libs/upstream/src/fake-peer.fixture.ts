@@ -156,9 +156,7 @@ export function legacyScript(serve: Script = (seen) => answer(seen, {})): Script
 
 export const discovered = { supportedVersions: ['2026-07-28'], capabilities, resultType: 'complete' };
 
-export function modernScript(
-  serve: Script = (seen) => answer(seen, { resultType: 'complete' }),
-): Script {
+export function modernScript(serve: Script = (seen) => answer(seen, { resultType: 'complete' })): Script {
   return (seen) => {
     if (seen.method === 'server/discover') return answer(seen, discovered);
     if (seen.method === 'initialize' || seen.request.headers['mcp-method'] !== seen.method) {

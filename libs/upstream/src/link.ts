@@ -113,7 +113,11 @@ export class UpstreamLink {
   }
 
   /** Every item of a list, through all pages. */
-  async listAll(kind: ListKind, sessionKey: string, abort: AbortController): Promise<readonly ListedItem[] | Fault> {
+  async listAll(
+    kind: ListKind,
+    sessionKey: string,
+    abort: AbortController,
+  ): Promise<readonly ListedItem[] | Fault> {
     const items: ListedItem[] = [];
     let chars = 0;
     let cursor: string | undefined;
@@ -130,7 +134,8 @@ export class UpstreamLink {
         wholeMs: this.#bounds.timeoutMs,
       });
       if (isFault(answer)) return answer;
-      if (answer.reply.kind === 'error') return this.#broken(`it refused ${listShapes[kind].method}: ${answer.reply.text.slice(0, 200)}`);
+      if (answer.reply.kind === 'error')
+        return this.#broken(`it refused ${listShapes[kind].method}: ${answer.reply.text.slice(0, 200)}`);
       const read = readListPage(kind, answer.reply.text);
       if (!read) return this.#broken(`its answer to ${listShapes[kind].method} has no ${kind}`);
       chars += answer.reply.text.length;
@@ -228,7 +233,12 @@ export class UpstreamLink {
     }
     const { status } = answered;
     if (status === 401 || status === 403 || status === 429 || status >= 500) {
-      return { fault: 'upstream_unavailable', server: this.peer.server, detail: `it answers HTTP ${status}`, neverLeft: true };
+      return {
+        fault: 'upstream_unavailable',
+        server: this.peer.server,
+        detail: `it answers HTTP ${status}`,
+        neverLeft: true,
+      };
     }
     return 'not_modern';
   }
@@ -289,7 +299,8 @@ export class UpstreamLink {
       this.#boundsOf(ask),
     );
     if (!isFault(answered)) return this.#answer(answered, 'legacy');
-    if (used && (answered.fault === 'cancelled' || answered.fault === 'upstream_timeout')) void this.#sayCancelled(used, idText);
+    if (used && (answered.fault === 'cancelled' || answered.fault === 'upstream_timeout'))
+      void this.#sayCancelled(used, idText);
     return answered;
   }
 
@@ -330,14 +341,22 @@ export class UpstreamLink {
       return this.#broken(`it refuses this gateway's credentials (HTTP ${answered.status})`);
     }
     if (answered.status === 503 || answered.status === 429) {
-      return { fault: 'upstream_unavailable', server, detail: `it answers HTTP ${answered.status}`, neverLeft: false };
+      return {
+        fault: 'upstream_unavailable',
+        server,
+        detail: `it answers HTTP ${answered.status}`,
+        neverLeft: false,
+      };
     }
     return this.#broken(`it answered HTTP ${answered.status} without a JSON-RPC message`);
   }
 
   /** To a legacy server a closed connection means nothing; it has to be told (MCP 2025-11-25, "Cancellation"). */
   async #sayCancelled(session: Session, idText: string): Promise<void> {
-    const body = notificationText('notifications/cancelled', `{"requestId":${idText},"reason":"The caller gave up."}`);
+    const body = notificationText(
+      'notifications/cancelled',
+      `{"requestId":${idText},"reason":"The caller gave up."}`,
+    );
     await this.#tell(session, body);
   }
 
@@ -352,7 +371,12 @@ export class UpstreamLink {
 
   async #tell(session: Session, body: string): Promise<void> {
     const { signal } = new AbortController();
-    await post(this.peer, { body, headers: sessionHeaders(session), idText: undefined, signal }, this.#bounds, this.#ports);
+    await post(
+      this.peer,
+      { body, headers: sessionHeaders(session), idText: undefined, signal },
+      this.#bounds,
+      this.#ports,
+    );
   }
 }
 
@@ -366,7 +390,8 @@ interface Found {
   face: ServerFace | undefined;
 }
 
-const wholeOf = (ask: Ask): Pick<Sending, 'wholeMs'> => (ask.wholeMs === undefined ? {} : { wholeMs: ask.wholeMs });
+const wholeOf = (ask: Ask): Pick<Sending, 'wholeMs'> =>
+  ask.wholeMs === undefined ? {} : { wholeMs: ask.wholeMs };
 
 const modernRefusals: ReadonlySet<number> = new Set([-32020, -32021, -32022]);
 
@@ -374,7 +399,9 @@ const modernRefusals: ReadonlySet<number> = new Set([-32020, -32021, -32022]);
 function speaksOtherEra({ status, reply }: Answered, era: Era): boolean {
   const code = reply?.kind === 'error' ? reply.code : undefined;
   if (era === 'legacy') return code !== undefined && modernRefusals.has(code);
-  return (status === 400 || status === 404 || status === 405) && (reply === undefined || code === legacyRefusal);
+  return (
+    (status === 400 || status === 404 || status === 405) && (reply === undefined || code === legacyRefusal)
+  );
 }
 
 /** What the SDKs of the legacy era answer to a request outside of a session. */

@@ -4,7 +4,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isFault } from '@cruvero/core';
 import { settle } from '@cruvero/testkit';
-import { answer, error, faulted, legacyScript, modernScript, scene, text, until } from './fake-peer.fixture.ts';
+import {
+  answer,
+  error,
+  faulted,
+  legacyScript,
+  modernScript,
+  scene,
+  text,
+  until,
+} from './fake-peer.fixture.ts';
 
 describe('sessions', () => {
   it('are one for each key, kept from call to call', async () => {
@@ -24,7 +33,9 @@ describe('sessions', () => {
   it('that could not be opened are opened at the next need', async () => {
     const legacy = legacyScript();
     let refuse = false;
-    const { peer, link, ask } = scene((seen) => (refuse && seen.method === 'initialize' ? text(503, '') : legacy(seen)));
+    const { peer, link, ask } = scene((seen) =>
+      refuse && seen.method === 'initialize' ? text(503, '') : legacy(seen),
+    );
     await link.face();
     refuse = true;
     assert.partialDeepStrictEqual(await ask(), { fault: 'upstream_unavailable', neverLeft: true });
@@ -207,7 +218,10 @@ describe('a session that the server forgot', () => {
         return error(seen, -32000, 'Bad Request: No valid session ID provided', 400);
       }
       const response = await legacy(seen);
-      const id = typeof response === 'object' && 'headers' in response ? response.headers['mcp-session-id'] : undefined;
+      const id =
+        typeof response === 'object' && 'headers' in response
+          ? response.headers['mcp-session-id']
+          : undefined;
       if (id !== undefined) open.add(id);
       return response;
     });

@@ -177,7 +177,9 @@ export class Sessions {
     const face = answered.reply?.kind === 'result' ? readInitializeResult(answered.reply.text) : undefined;
     if (!face) return this.#refused(answered.status, answered.reply?.text);
     if (!legacyVersions.includes(face.version)) {
-      return this.#broken(`it speaks protocol version ${JSON.stringify(face.version)}, which is not known here`);
+      return this.#broken(
+        `it speaks protocol version ${JSON.stringify(face.version)}, which is not known here`,
+      );
     }
     const session = { id: answered.sessionId, face };
     const initialized = await this.#sayInitialized(session);

@@ -29,7 +29,8 @@ export interface Target {
   readonly prefix: string;
 }
 
-const envelope = '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}';
+const envelope =
+  '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}';
 
 export async function measure(target: Target, shape: Shape): Promise<Measured> {
   const pool = new Pool(target.url, { connections: shape.connections, pipelining: 1 });
@@ -55,7 +56,8 @@ export async function measure(target: Target, shape: Shape): Promise<Measured> {
       const answer = await pool.request({ path: target.path, method: 'POST', headers, body });
       const text = await answer.body.text();
       tookMs.push(performance.now() - fromMs);
-      if (answer.statusCode !== 200 || !text.includes(shape.expect) || !text.includes(`"id":${id}`)) errors += 1;
+      if (answer.statusCode !== 200 || !text.includes(shape.expect) || !text.includes(`"id":${id}`))
+        errors += 1;
     }
   };
   const fromMs = performance.now();
@@ -63,6 +65,7 @@ export async function measure(target: Target, shape: Shape): Promise<Measured> {
   const seconds = (performance.now() - fromMs) / 1_000;
   await pool.close();
   tookMs.sort((a, b) => a - b);
-  const at = (share: number): number => tookMs[Math.min(tookMs.length - 1, Math.floor(tookMs.length * share))] ?? 0;
+  const at = (share: number): number =>
+    tookMs[Math.min(tookMs.length - 1, Math.floor(tookMs.length * share))] ?? 0;
   return { callsPerSecond: shape.calls / seconds, p50Ms: at(0.5), p99Ms: at(0.99), errors };
 }

@@ -45,7 +45,13 @@ async function best(target: Target, shape: Shape): Promise<Measured> {
 
 function row(name: string, one: Measured, against: Measured | undefined): string {
   const ratio = against ? (one.callsPerSecond / against.callsPerSecond).toFixed(2) : '';
-  const cells = [one.callsPerSecond.toFixed(0), one.p50Ms.toFixed(3), one.p99Ms.toFixed(2), String(one.errors), ratio];
+  const cells = [
+    one.callsPerSecond.toFixed(0),
+    one.p50Ms.toFixed(3),
+    one.p99Ms.toFixed(2),
+    String(one.errors),
+    ratio,
+  ];
   return `  ${name.padEnd(12)}${cells.map((cell) => cell.padStart(11)).join('')}`;
 }
 
@@ -58,13 +64,21 @@ const plain = { headers: {}, path: '/mcp', prefix: '' };
 const targets: readonly Target[] = [
   { name: 'direct', url: upstream.url, ...plain },
   { name: 'bare proxy', url: bare.url, ...plain },
-  { name: 'gateway', url: gateway.url, path: '/mcp', prefix: 'mcp.s0.', headers: { authorization: `Bearer ${gateway.key}` } },
+  {
+    name: 'gateway',
+    url: gateway.url,
+    path: '/mcp',
+    prefix: 'mcp.s0.',
+    headers: { authorization: `Bearer ${gateway.key}` },
+  },
 ];
 
 print(`Node ${process.version}, ${scale === 1 ? 'full' : 'quick'} run`);
 for (const shape of shapes) {
   print(`\n${shape.name}`);
-  print(`  ${' '.repeat(12)}${['calls/s', 'p50 ms', 'p99 ms', 'errors', 'of bare'].map((t) => t.padStart(11)).join('')}`);
+  print(
+    `  ${' '.repeat(12)}${['calls/s', 'p50 ms', 'p99 ms', 'errors', 'of bare'].map((t) => t.padStart(11)).join('')}`,
+  );
   const measured = new Map<string, Measured>();
   for (const target of targets) measured.set(target.name, await best(target, shape));
   for (const [name, one] of measured) print(row(name, one, measured.get('bare proxy')));

@@ -15,7 +15,11 @@ export interface Running extends AsyncDisposable {
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-function start(file: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Running> {
+function start(
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Running> {
   const child = spawn(process.execPath, [join(root, file), ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -28,7 +32,8 @@ function start(file: string, args: readonly string[], env: Readonly<Record<strin
     child.stdout.on('data', (chunk: Buffer) => {
       said += chunk.toString();
       const url = /^ready (\S+)$/m.exec(said)?.[1];
-      if (url !== undefined) resolve({ url, pid: child.pid ?? 0, said, [Symbol.asyncDispose]: () => end(child) });
+      if (url !== undefined)
+        resolve({ url, pid: child.pid ?? 0, said, [Symbol.asyncDispose]: () => end(child) });
     });
   });
 }
@@ -43,10 +48,14 @@ function end(child: ChildProcess): Promise<void> {
 }
 
 export const startUpstream = (): Promise<Running> => start('tools/bench/src/upstream.ts', []);
-export const startBareProxy = (url: string): Promise<Running> => start('tools/bench/src/bare-proxy.ts', [url]);
+export const startBareProxy = (url: string): Promise<Running> =>
+  start('tools/bench/src/bare-proxy.ts', [url]);
 
 /** The embedded layout with this one upstream under `servers` names; its rates are set out of the way of the measurement. */
-export async function startGateway(upstreamUrl: string, servers: number): Promise<Running & { readonly key: string }> {
+export async function startGateway(
+  upstreamUrl: string,
+  servers: number,
+): Promise<Running & { readonly key: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'cruvero-bench-'));
   const config = join(folder, 'cruvero.json');
   const names = Array.from({ length: servers }, (_, i) => `s${i}`);
@@ -57,7 +66,8 @@ export async function startGateway(upstreamUrl: string, servers: number): Promis
     CRUVERO_DATA_DIR: join(folder, 'data'),
     CRUVERO_MCPGW_LISTEN_ADDR: '127.0.0.1:0',
   });
-  const keyOf = (kind: string): string => new RegExp(`^${kind}-key (\\S+)$`, 'm').exec(running.said)?.[1] ?? '';
+  const keyOf = (kind: string): string =>
+    new RegExp(`^${kind}-key (\\S+)$`, 'm').exec(running.said)?.[1] ?? '';
   await liftRates(running.url, keyOf('admin'));
   return {
     ...running,
@@ -70,11 +80,17 @@ export async function startGateway(upstreamUrl: string, servers: number): Promis
 }
 
 async function liftRates(url: string, key: string): Promise<void> {
-  const profile = { name: 'default', rate_limit: 1_000_000, rate_burst: 1_000_000, enforcement_mode: 'enforce' };
+  const profile = {
+    name: 'default',
+    rate_limit: 1_000_000,
+    rate_burst: 1_000_000,
+    enforcement_mode: 'enforce',
+  };
   const answer = await fetch(`${url}/admin/api/v1/policy/profiles`, {
     method: 'PUT',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
     body: JSON.stringify({ profiles: [profile] }),
   });
-  if (!answer.ok) throw new Error(`the rates could not be lifted: HTTP ${answer.status} ${await answer.text()}`);
+  if (!answer.ok)
+    throw new Error(`the rates could not be lifted: HTTP ${answer.status} ${await answer.text()}`);
 }

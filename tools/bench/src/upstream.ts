@@ -3,12 +3,19 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-const large = JSON.stringify({ resultType: 'complete', content: [{ type: 'text', text: 'x'.repeat(256 << 10) }] });
+const large = JSON.stringify({
+  resultType: 'complete',
+  content: [{ type: 'text', text: 'x'.repeat(256 << 10) }],
+});
 const small = JSON.stringify({ resultType: 'complete', content: [{ type: 'text', text: 'hello' }] });
 const tools = Array.from({ length: 50 }, (_, i) => ({
   name: `tool-${i}`,
   description: `Does the ${i}th thing that this server can do, and does it well.`,
-  inputSchema: { type: 'object', properties: { message: { type: 'string' }, count: { type: 'integer' } }, required: ['message'] },
+  inputSchema: {
+    type: 'object',
+    properties: { message: { type: 'string' }, count: { type: 'integer' } },
+    required: ['message'],
+  },
 }));
 const list = JSON.stringify({ resultType: 'complete', tools, ttlMs: 0, cacheScope: 'private' });
 const discover = JSON.stringify({

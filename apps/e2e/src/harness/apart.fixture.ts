@@ -20,7 +20,8 @@ export async function startApart({ folder, isKept, config, env, keys }: Plan): P
   const readyMs = Math.round(performance.now() - startMs);
   const { services } = stack;
   const shown = shownKeys(services.registry.stdout());
-  const logOf = async (file: string): Promise<string> => `--- ${file}\n${await readFile(file, 'utf8').catch(() => '')}`;
+  const logOf = async (file: string): Promise<string> =>
+    `--- ${file}\n${await readFile(file, 'utf8').catch(() => '')}`;
   return {
     kind: 'apart',
     url: stack.gatewayUrl,

@@ -44,7 +44,9 @@ const pagesMax = 100;
 /** `path` defaults to the aggregate. */
 export async function connect(kind: ClientKind, door: Door, path = '/mcp'): Promise<StoryClient> {
   const url = new URL(door.url + path);
-  const sdk = await (kind === 'legacy' ? connectLegacy(url, door.agentKey) : connectModern(url, door.agentKey, kind));
+  const sdk = await (kind === 'legacy'
+    ? connectLegacy(url, door.agentKey)
+    : connectModern(url, door.agentKey, kind));
   return storyClient(kind, sdk);
 }
 

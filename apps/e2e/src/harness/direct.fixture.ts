@@ -11,7 +11,11 @@ const bin = join(root, 'node_modules/.bin');
 
 /** A client of the entry's command; its end ends the command. */
 export async function direct(entry: Entry): Promise<StoryClient> {
-  const { command, args = [], env = {} } = entry as {
+  const {
+    command,
+    args = [],
+    env = {},
+  } = entry as {
     readonly command: string;
     readonly args?: readonly string[];
     readonly env?: Readonly<Record<string, string>>;

@@ -24,11 +24,18 @@ export async function connectLegacy(url: URL, key: string | undefined): Promise<
   const client = new Client(implementation);
   // The SDK's own types disagree under exactOptionalPropertyTypes.
   await client.connect(transport as AnyTransport);
-  return sdkClient(client, async () => void (await until('the stream of the session opens', () => streaming)));
+  return sdkClient(
+    client,
+    async () => void (await until('the stream of the session opens', () => streaming)),
+  );
 }
 
 /** A server of its own, without any gateway: what results through one are compared with. */
-export async function connectDirect(command: string, args: readonly string[], env: Record<string, string>): Promise<SdkClient> {
+export async function connectDirect(
+  command: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<SdkClient> {
   const client = new Client(implementation);
   await client.connect(new StdioClientTransport({ command, args: [...args], env, stderr: 'ignore' }));
   return sdkClient(client, async () => undefined);
@@ -42,7 +49,8 @@ const changeOf: Readonly<Record<string, Change>> = {
 
 function sdkClient(client: Client, streamOpen: () => Promise<void>): SdkClient {
   return {
-    ask: async (method, params) => (await client.request({ method, params }, ResultSchema)) as unknown as JsonObject,
+    ask: async (method, params) =>
+      (await client.request({ method, params }, ResultSchema)) as unknown as JsonObject,
     call: async (name, args) => (await client.callTool({ name, arguments: args })) as unknown as JsonObject,
     listen: async (onChange) => {
       client.fallbackNotificationHandler = async ({ method }) => {

@@ -19,19 +19,28 @@ const methods: Readonly<Record<Change, string>> = {
   prompts: 'notifications/prompts/list_changed',
 };
 
-export async function connectModern(url: URL, key: string | undefined, kind: 'auto' | 'modern'): Promise<SdkClient> {
+export async function connectModern(
+  url: URL,
+  key: string | undefined,
+  kind: 'auto' | 'modern',
+): Promise<SdkClient> {
   const client = new Client(
     { name: `e2e-${kind}`, version: '1.0.0' },
     { versionNegotiation: { mode: kind === 'auto' ? 'auto' : { pin: modernLatest } } },
   );
-  const requestInit = key === undefined ? {} : { requestInit: { headers: { authorization: `Bearer ${key}` } } };
+  const requestInit =
+    key === undefined ? {} : { requestInit: { headers: { authorization: `Bearer ${key}` } } };
   await client.connect(new StreamableHTTPClientTransport(url, requestInit));
   return {
-    ask: async (method, params) => (await client.request({ method, params: { ...params } }, asItCame)) as JsonObject,
-    call: async (name, args) => (await client.callTool({ name, arguments: { ...args } })) as unknown as JsonObject,
+    ask: async (method, params) =>
+      (await client.request({ method, params: { ...params } }, asItCame)) as JsonObject,
+    call: async (name, args) =>
+      (await client.callTool({ name, arguments: { ...args } })) as unknown as JsonObject,
     listen: async (onChange) => {
       for (const change of ['tools', 'resources', 'prompts'] as const) {
-        client.setNotificationHandler(methods[change] as 'notifications/tools/list_changed', () => onChange(change));
+        client.setNotificationHandler(methods[change] as 'notifications/tools/list_changed', () =>
+          onChange(change),
+        );
       }
       await client.listen({ toolsListChanged: true, resourcesListChanged: true, promptsListChanged: true });
     },

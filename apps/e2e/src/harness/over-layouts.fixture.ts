@@ -19,7 +19,10 @@ export async function startLayout(kind: LayoutKind, options: LayoutOptions = {})
   const config = configFile(folder);
   const servers = typeof options.servers === 'function' ? options.servers(folder) : (options.servers ?? {});
   if (options.ownConfig !== true) await config.servers(servers);
-  const env = { ...options.env, ...(options.ownConfig === true ? ownConfigEnv(folder) : { CRUVERO_CONFIG: config.path }) };
+  const env = {
+    ...options.env,
+    ...(options.ownConfig === true ? ownConfigEnv(folder) : { CRUVERO_CONFIG: config.path }),
+  };
   const plan = { folder, isKept: options.folder !== undefined, config, env, keys: options.keys };
   try {
     const layout = await (kind === 'embedded' ? startEmbedded(plan) : startApart(plan));
@@ -38,12 +41,20 @@ export async function startLayout(kind: LayoutKind, options: LayoutOptions = {})
 /** The repository's cruvero.json keeps the memory below the folder in which the program was started. */
 const ownConfigEnv = (folder: string): Readonly<Record<string, string>> => ({ PWD: folder });
 
-async function awaitServers(layout: Layout, names: readonly string[], stop: () => Promise<void>): Promise<void> {
+async function awaitServers(
+  layout: Layout,
+  names: readonly string[],
+  stop: () => Promise<void>,
+): Promise<void> {
   try {
-    await until(`${names.join(', ')} are listed`, async () => {
-      const listed = await listedServers(layout);
-      return names.every((name) => listed.has(name));
-    }, 60_000);
+    await until(
+      `${names.join(', ')} are listed`,
+      async () => {
+        const listed = await listedServers(layout);
+        return names.every((name) => listed.has(name));
+      },
+      60_000,
+    );
   } catch (error) {
     const logs = await layout.logs();
     await stop();

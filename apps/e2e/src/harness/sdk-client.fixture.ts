@@ -13,6 +13,10 @@ export interface SdkClient {
   /** Resolves when the server will tell of changes. */
   listen(onChange: (change: Change) => void): Promise<void>;
   /** What the server said of itself. */
-  face(): { readonly name: string | undefined; readonly capabilities: JsonObject; readonly instructions: string | undefined };
+  face(): {
+    readonly name: string | undefined;
+    readonly capabilities: JsonObject;
+    readonly instructions: string | undefined;
+  };
   close(): Promise<void>;
 }

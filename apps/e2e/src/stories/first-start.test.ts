@@ -44,7 +44,12 @@ const oneCallEach: Readonly<Record<string, (client: StoryClient) => Promise<void
 
 /** Everything that the four servers offer, asked of each directly, under the names that the aggregate gives. */
 async function wholeOffer(folder: string): Promise<Offer> {
-  const whole = { tools: [] as string[], resources: [] as string[], resourceTemplates: [] as string[], prompts: [] as string[] };
+  const whole = {
+    tools: [] as string[],
+    resources: [] as string[],
+    resourceTemplates: [] as string[],
+    prompts: [] as string[],
+  };
   for (const [label, entry] of Object.entries(referenceServers(folder))) {
     await using client = await direct(entry);
     const server = readServerName(label) ?? assert.fail(label);
@@ -55,7 +60,12 @@ async function wholeOffer(folder: string): Promise<Offer> {
     whole.resourceTemplates.push(...offer.resourceTemplates.map((uri) => exposedUri(server, uri)));
   }
   const { tools, resources, resourceTemplates, prompts } = whole;
-  return { tools: tools.sort(), resources: resources.sort(), resourceTemplates: resourceTemplates.sort(), prompts: prompts.sort() };
+  return {
+    tools: tools.sort(),
+    resources: resources.sort(),
+    resourceTemplates: resourceTemplates.sort(),
+    prompts: prompts.sort(),
+  };
 }
 
 let offered: Offer;
@@ -103,12 +113,22 @@ for (const kind of layoutKinds) {
     it('finds everything again at the second start, shows no keys, and takes the old ones', async (t) => {
       const { agentKey, adminKey, url: oldUrl } = layout;
       await layout.stop();
-      layout = await startLayout(kind, { ownConfig: true, folder, awaits: servers, keys: { agentKey, adminKey } });
+      layout = await startLayout(kind, {
+        ownConfig: true,
+        folder,
+        awaits: servers,
+        keys: { agentKey, adminKey },
+      });
       t.diagnostic(`ready again after ${layout.readyMs} ms`);
       assert.deepEqual(layout.shown, {});
-      for (const key of [agentKey, adminKey]) assert.ok(!layout.stdout().includes(key), 'a key is shown only once');
+      for (const key of [agentKey, adminKey])
+        assert.ok(!layout.stdout().includes(key), 'a key is shown only once');
       const { result } = await rawCall(layout, 'mcp.memory.open_nodes', { names: ['entity-of-legacy'] });
-      assert.match(JSON.stringify(result), /it was made through the gateway/, 'what a server kept is still there');
+      assert.match(
+        JSON.stringify(result),
+        /it was made through the gateway/,
+        'what a server kept is still there',
+      );
       const refused = await rawRequest({ url: layout.url, agentKey: 'crv_wrong' }, 'tools/list');
       assert.equal(refused.status, 401);
       assert.ok(oldUrl !== '');

@@ -1,3 +1,5 @@
+/** Servers out of environment variables. */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ServersRead, ServersSource } from '@cruvero/ports';

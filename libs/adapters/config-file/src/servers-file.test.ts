@@ -1,3 +1,5 @@
+/** cruvero.json on a real disk, read and watched. */
+
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';

@@ -1,3 +1,5 @@
+/** Real children keep the contract, and end with their parent. */
+
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,3 +1,5 @@
+/** What /proc says is read right. */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { familyOf, parseStat, usageOf, type ProcessRow } from './process-table.ts';

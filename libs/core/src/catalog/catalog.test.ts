@@ -21,7 +21,16 @@ describe('exposed names', () => {
     );
   });
 
-  for (const name of ['echo', 'mcp.', 'mcp.files', 'mcp.files.', 'mcp..x', 'mcp.Files.x', 'MCP.files.x', 'mcp.fi les.x']) {
+  for (const name of [
+    'echo',
+    'mcp.',
+    'mcp.files',
+    'mcp.files.',
+    'mcp..x',
+    'mcp.Files.x',
+    'MCP.files.x',
+    'mcp.fi les.x',
+  ]) {
     it(`are not made out of ${JSON.stringify(name)}`, () => assert.equal(ownedName(name), undefined));
   }
   for (const uri of ['file:///x', 'mcp://', 'mcp://files', 'mcp://files/', 'mcp://../x', 'mcp:///x']) {
@@ -60,7 +69,10 @@ describe('server names out of labels', () => {
 
 describe('list pages', () => {
   it('are read item by item, each to the letter', () => {
-    const page = readListPage('tools', '{"tools":[ {"name":"a", "x": 1.0} ,{"name":"b"}],"nextCursor":"c\\n"}');
+    const page = readListPage(
+      'tools',
+      '{"tools":[ {"name":"a", "x": 1.0} ,{"name":"b"}],"nextCursor":"c\\n"}',
+    );
     assert.deepEqual(page, {
       items: [
         { own: 'a', text: '{"name":"a", "x": 1.0}' },
@@ -71,7 +83,10 @@ describe('list pages', () => {
   });
 
   it('leave out what has no name, and are none where there is no list', () => {
-    assert.deepEqual(readListPage('tools', '{"tools":[{},7,{"name":""},{"name":"a","name":"b"}]}')?.items, []);
+    assert.deepEqual(
+      readListPage('tools', '{"tools":[{},7,{"name":""},{"name":"a","name":"b"}]}')?.items,
+      [],
+    );
     assert.equal(readListPage('tools', '{"prompts":[]}'), undefined);
     assert.equal(readListPage('tools', '{"tools":{}}'), undefined);
     assert.equal(readListPage('tools', 'nonsense'), undefined);
@@ -96,7 +111,10 @@ describe('list pages', () => {
   });
 
   it('expose URIs and templates as such', () => {
-    assert.equal(exposeItem('resources', files, { own: 'a:b', text: '{"uri":"a:b"}' }), '{"uri":"mcp://files/a:b"}');
+    assert.equal(
+      exposeItem('resources', files, { own: 'a:b', text: '{"uri":"a:b"}' }),
+      '{"uri":"mcp://files/a:b"}',
+    );
     assert.equal(
       exposeItem('resourceTemplates', files, { own: 'a:{x}', text: '{"uriTemplate":"a:{x}"}' }),
       '{"uriTemplate":"mcp://files/a:{x}"}',
@@ -106,11 +124,36 @@ describe('list pages', () => {
 
 describe('URIs inside results', () => {
   const table: readonly [string, string, string, string][] = [
-    ['of read contents', 'resources/read', '{"contents":[{"uri":"a:1","text":"uri"},{"uri":"a:2"}]}', '{"contents":[{"uri":"mcp://files/a:1","text":"uri"},{"uri":"mcp://files/a:2"}]}'],
-    ['of links and embedded resources', 'tools/call', '{"content":[{"type":"resource_link","uri":"a:1"},{"type":"resource","resource":{"uri":"a:2"}}]}', '{"content":[{"type":"resource_link","uri":"mcp://files/a:1"},{"type":"resource","resource":{"uri":"mcp://files/a:2"}}]}'],
-    ['of prompt messages, single and in a list', 'prompts/get', '{"messages":[{"content":{"type":"resource","resource":{"uri":"a:1"}}},{"content":[{"type":"resource_link","uri":"a:2"}]}]}', '{"messages":[{"content":{"type":"resource","resource":{"uri":"mcp://files/a:1"}}},{"content":[{"type":"resource_link","uri":"mcp://files/a:2"}]}]}'],
-    ['but not of content types that are not known', 'tools/call', '{"content":[{"type":"x","uri":"a:1"}],"uri":"a:1"}', '{"content":[{"type":"x","uri":"a:1"}],"uri":"a:1"}'],
-    ['but not of structured content', 'tools/call', '{"content":[],"structuredContent":{"type":"resource_link","uri":"a:1"}}', '{"content":[],"structuredContent":{"type":"resource_link","uri":"a:1"}}'],
+    [
+      'of read contents',
+      'resources/read',
+      '{"contents":[{"uri":"a:1","text":"uri"},{"uri":"a:2"}]}',
+      '{"contents":[{"uri":"mcp://files/a:1","text":"uri"},{"uri":"mcp://files/a:2"}]}',
+    ],
+    [
+      'of links and embedded resources',
+      'tools/call',
+      '{"content":[{"type":"resource_link","uri":"a:1"},{"type":"resource","resource":{"uri":"a:2"}}]}',
+      '{"content":[{"type":"resource_link","uri":"mcp://files/a:1"},{"type":"resource","resource":{"uri":"mcp://files/a:2"}}]}',
+    ],
+    [
+      'of prompt messages, single and in a list',
+      'prompts/get',
+      '{"messages":[{"content":{"type":"resource","resource":{"uri":"a:1"}}},{"content":[{"type":"resource_link","uri":"a:2"}]}]}',
+      '{"messages":[{"content":{"type":"resource","resource":{"uri":"mcp://files/a:1"}}},{"content":[{"type":"resource_link","uri":"mcp://files/a:2"}]}]}',
+    ],
+    [
+      'but not of content types that are not known',
+      'tools/call',
+      '{"content":[{"type":"x","uri":"a:1"}],"uri":"a:1"}',
+      '{"content":[{"type":"x","uri":"a:1"}],"uri":"a:1"}',
+    ],
+    [
+      'but not of structured content',
+      'tools/call',
+      '{"content":[],"structuredContent":{"type":"resource_link","uri":"a:1"}}',
+      '{"content":[],"structuredContent":{"type":"resource_link","uri":"a:1"}}',
+    ],
     ['but not where the shape is another', 'tools/call', '{"content":{"uri":1}}', '{"content":{"uri":1}}'],
     ['but not of other methods', 'completion/complete', '{"uri":"a"}', '{"uri":"a"}'],
   ];

@@ -1,7 +1,15 @@
 /** One server's list of tools, resources, templates or prompts, and how it looks on the aggregate endpoint. */
 
 import type { ServerName } from '../model/ids.ts';
-import { arrayElements, isArrayAt, isJsonProblem, stringAt, textOf, wholeObject, type Span } from '../wire/json-spans.ts';
+import {
+  arrayElements,
+  isArrayAt,
+  isJsonProblem,
+  stringAt,
+  textOf,
+  wholeObject,
+  type Span,
+} from '../wire/json-spans.ts';
 import { changeMembers } from '../wire/splice.ts';
 import { exposedName, exposedUri } from './names.ts';
 
@@ -86,7 +94,8 @@ export function aggregateResult(
   absent: readonly Absence[],
 ): string {
   const parts: string[] = [];
-  for (const { server, items } of listed) for (const item of items) parts.push(exposeItem(kind, server, item));
+  for (const { server, items } of listed)
+    for (const item of items) parts.push(exposeItem(kind, server, item));
   const meta = absent.length === 0 ? '' : `,"_meta":${JSON.stringify({ [absentMetaKey]: absent })}`;
   return `{"${kind}":[${parts.join(',')}]${meta}}`;
 }

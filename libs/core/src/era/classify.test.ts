@@ -23,7 +23,12 @@ function judge({ method = 'tools/list', params, headers = {}, ...rest }: Case) {
   const id = 'id' in rest ? rest.id : 1;
   const message = readMessage(JSON.stringify({ jsonrpc: '2.0', id, method, params }));
   assert.ok(!isFault(message) && message.kind !== 'response');
-  return classify(message, { protocolVersion: undefined, mcpMethod: undefined, mcpName: undefined, ...headers });
+  return classify(message, {
+    protocolVersion: undefined,
+    mcpMethod: undefined,
+    mcpName: undefined,
+    ...headers,
+  });
 }
 
 const modern = { protocolVersion: '2026-07-28', mcpMethod: 'tools/list' };
@@ -32,12 +37,41 @@ const callHeaders = { protocolVersion: '2026-07-28', mcpMethod: 'tools/call' };
 
 describe('classify', () => {
   const eras: readonly [string, Case, object][] = [
-    ['no version anywhere is legacy, the oldest that Streamable HTTP has', {}, { era: 'legacy', version: '2025-03-26' }],
-    ['a legacy header', { headers: { protocolVersion: '2025-06-18' } }, { era: 'legacy', version: '2025-06-18' }],
-    ['initialize is legacy whatever it wears', { method: 'initialize', params: { _meta: modernMeta }, headers: modern }, { era: 'legacy' }],
-    ['a modern envelope with its headers', { params: { _meta: modernMeta }, headers: modern }, { era: 'modern', version: '2026-07-28' }],
-    ['a name in base64', { ...call, headers: { ...callHeaders, mcpName: '=?base64?w6k=?=' } }, { era: 'modern' }],
-    ['a modern notification without Mcp-Method', { method: 'notifications/x', id: undefined, params: { _meta: modernMeta }, headers: { protocolVersion: '2026-07-28' } }, { era: 'modern' }],
+    [
+      'no version anywhere is legacy, the oldest that Streamable HTTP has',
+      {},
+      { era: 'legacy', version: '2025-03-26' },
+    ],
+    [
+      'a legacy header',
+      { headers: { protocolVersion: '2025-06-18' } },
+      { era: 'legacy', version: '2025-06-18' },
+    ],
+    [
+      'initialize is legacy whatever it wears',
+      { method: 'initialize', params: { _meta: modernMeta }, headers: modern },
+      { era: 'legacy' },
+    ],
+    [
+      'a modern envelope with its headers',
+      { params: { _meta: modernMeta }, headers: modern },
+      { era: 'modern', version: '2026-07-28' },
+    ],
+    [
+      'a name in base64',
+      { ...call, headers: { ...callHeaders, mcpName: '=?base64?w6k=?=' } },
+      { era: 'modern' },
+    ],
+    [
+      'a modern notification without Mcp-Method',
+      {
+        method: 'notifications/x',
+        id: undefined,
+        params: { _meta: modernMeta },
+        headers: { protocolVersion: '2026-07-28' },
+      },
+      { era: 'modern' },
+    ],
     ['_meta with a member called fault', { params: { _meta: { fault: 'x' } } }, { era: 'legacy' }],
   ];
   for (const [name, given, expected] of eras) {
@@ -45,21 +79,84 @@ describe('classify', () => {
   }
 
   const faults: readonly [string, Case, string, RegExp][] = [
-    ['an unknown version in the header', { headers: { protocolVersion: '1999-01-01' } }, 'unsupported_version', /.*/],
+    [
+      'an unknown version in the header',
+      { headers: { protocolVersion: '1999-01-01' } },
+      'unsupported_version',
+      /.*/,
+    ],
     ['a modern header without envelope', { headers: modern }, 'bad_params', /protocolVersion/],
-    ['an envelope without capabilities', { params: { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } }, headers: modern }, 'bad_params', /clientCapabilities/],
-    ['an envelope without the version header', { params: { _meta: modernMeta } }, 'header_mismatch', /MCP-Protocol-Version is missing/],
-    ['a header of another version', { params: { _meta: modernMeta }, headers: { ...modern, protocolVersion: '2025-11-25' } }, 'header_mismatch', /2025-11-25/],
-    ['no Mcp-Method', { params: { _meta: modernMeta }, headers: { protocolVersion: '2026-07-28' } }, 'header_mismatch', /Mcp-Method is missing/],
-    ['another Mcp-Method', { params: { _meta: modernMeta }, headers: { ...modern, mcpMethod: 'tools/call' } }, 'header_mismatch', /Mcp-Method/],
-    ['Mcp-Method in other letters', { params: { _meta: modernMeta }, headers: { ...modern, mcpMethod: 'Tools/List' } }, 'header_mismatch', /Mcp-Method/],
+    [
+      'an envelope without capabilities',
+      { params: { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } }, headers: modern },
+      'bad_params',
+      /clientCapabilities/,
+    ],
+    [
+      'an envelope without the version header',
+      { params: { _meta: modernMeta } },
+      'header_mismatch',
+      /MCP-Protocol-Version is missing/,
+    ],
+    [
+      'a header of another version',
+      { params: { _meta: modernMeta }, headers: { ...modern, protocolVersion: '2025-11-25' } },
+      'header_mismatch',
+      /2025-11-25/,
+    ],
+    [
+      'no Mcp-Method',
+      { params: { _meta: modernMeta }, headers: { protocolVersion: '2026-07-28' } },
+      'header_mismatch',
+      /Mcp-Method is missing/,
+    ],
+    [
+      'another Mcp-Method',
+      { params: { _meta: modernMeta }, headers: { ...modern, mcpMethod: 'tools/call' } },
+      'header_mismatch',
+      /Mcp-Method/,
+    ],
+    [
+      'Mcp-Method in other letters',
+      { params: { _meta: modernMeta }, headers: { ...modern, mcpMethod: 'Tools/List' } },
+      'header_mismatch',
+      /Mcp-Method/,
+    ],
     ['no Mcp-Name', { ...call, headers: callHeaders }, 'header_mismatch', /Mcp-Name is missing/],
-    ['another Mcp-Name', { ...call, headers: { ...callHeaders, mcpName: 'other' } }, 'header_mismatch', /"other"/],
-    ['a Mcp-Name with broken base64', { ...call, headers: { ...callHeaders, mcpName: '=?base64?%?=' } }, 'header_mismatch', /base64/],
-    ['a version of the future, said in both places', { params: { _meta: { ...modernMeta, 'io.modelcontextprotocol/protocolVersion': '2999-01-01' } }, headers: { ...modern, protocolVersion: '2999-01-01' } }, 'unsupported_version', /.*/],
-    ['a version that is no string', { params: { _meta: { 'io.modelcontextprotocol/protocolVersion': 7 } } }, 'bad_params', /string/],
+    [
+      'another Mcp-Name',
+      { ...call, headers: { ...callHeaders, mcpName: 'other' } },
+      'header_mismatch',
+      /"other"/,
+    ],
+    [
+      'a Mcp-Name with broken base64',
+      { ...call, headers: { ...callHeaders, mcpName: '=?base64?%?=' } },
+      'header_mismatch',
+      /base64/,
+    ],
+    [
+      'a version of the future, said in both places',
+      {
+        params: { _meta: { ...modernMeta, 'io.modelcontextprotocol/protocolVersion': '2999-01-01' } },
+        headers: { ...modern, protocolVersion: '2999-01-01' },
+      },
+      'unsupported_version',
+      /.*/,
+    ],
+    [
+      'a version that is no string',
+      { params: { _meta: { 'io.modelcontextprotocol/protocolVersion': 7 } } },
+      'bad_params',
+      /string/,
+    ],
     ['_meta that is no object', { params: { _meta: [] } }, 'bad_params', /object/],
-    ['a method that this era dropped', { method: 'ping', params: { _meta: modernMeta }, headers: { ...modern, mcpMethod: 'ping' } }, 'unknown_method', /.*/],
+    [
+      'a method that this era dropped',
+      { method: 'ping', params: { _meta: modernMeta }, headers: { ...modern, mcpMethod: 'ping' } },
+      'unknown_method',
+      /.*/,
+    ],
   ];
   for (const [name, given, fault, detail] of faults) {
     it(`refuses ${name}`, () => {
@@ -71,11 +168,18 @@ describe('classify', () => {
   }
 
   it('gives an era or a fault for anything, and never throws', () => {
-    const header = fc.option(fc.oneof(fc.constantFrom('2026-07-28', '2025-11-25', 'tools/call'), fc.string()), { nil: undefined });
+    const header = fc.option(
+      fc.oneof(fc.constantFrom('2026-07-28', '2025-11-25', 'tools/call'), fc.string()),
+      { nil: undefined },
+    );
     const meta = fc.option(fc.oneof(fc.constant(modernMeta), fc.jsonValue()), { nil: undefined });
     fc.assert(
       fc.property(header, header, header, meta, (protocolVersion, mcpMethod, mcpName, _meta) => {
-        const judged = judge({ method: 'tools/call', params: { name: 'x', _meta }, headers: { protocolVersion, mcpMethod, mcpName } });
+        const judged = judge({
+          method: 'tools/call',
+          params: { name: 'x', _meta },
+          headers: { protocolVersion, mcpMethod, mcpName },
+        });
         assert.ok(isFault(judged) || judged.era === 'legacy' || judged.era === 'modern');
       }),
     );

@@ -50,39 +50,69 @@ function readMeta(message: RequestMessage | NotificationMessage): JsonObject | u
 
 function claimsModern(headers: EraHeaders): boolean {
   const version = headers.protocolVersion;
-  return version !== undefined && (isModernVersion(version) || (!isLegacyVersion(version) && headers.mcpMethod !== undefined));
+  return (
+    version !== undefined &&
+    (isModernVersion(version) || (!isLegacyVersion(version) && headers.mcpMethod !== undefined))
+  );
 }
 
 function legacy(headerVersion: string | undefined, meta: JsonObject | undefined): Spoken | Fault {
   const version = headerVersion ?? legacyAssumed;
   if (isLegacyVersion(version)) return { era: 'legacy', version, meta };
-  return { fault: 'unsupported_version', requested: version, supported: [...modernVersions, ...legacyVersions] };
+  return {
+    fault: 'unsupported_version',
+    requested: version,
+    supported: [...modernVersions, ...legacyVersions],
+  };
 }
 
-function modern(message: RequestMessage | NotificationMessage, headers: EraHeaders, meta: JsonObject): Spoken | Fault {
+function modern(
+  message: RequestMessage | NotificationMessage,
+  headers: EraHeaders,
+  meta: JsonObject,
+): Spoken | Fault {
   const version = meta[metaKeys.protocolVersion];
   if (typeof version !== 'string') {
-    return { fault: 'bad_params', detail: `params._meta needs ${JSON.stringify(metaKeys.protocolVersion)}, a string.` };
+    return {
+      fault: 'bad_params',
+      detail: `params._meta needs ${JSON.stringify(metaKeys.protocolVersion)}, a string.`,
+    };
   }
   const mismatch = headerMismatch(message, headers, version);
   if (mismatch !== undefined) return { fault: 'header_mismatch', detail: mismatch };
-  if (!isModernVersion(version)) return { fault: 'unsupported_version', requested: version, supported: modernVersions };
+  if (!isModernVersion(version))
+    return { fault: 'unsupported_version', requested: version, supported: modernVersions };
   const clientCapabilities = meta[metaKeys.clientCapabilities];
   if (message.kind === 'request' && !isJsonObject(clientCapabilities)) {
-    return { fault: 'bad_params', detail: `params._meta needs ${JSON.stringify(metaKeys.clientCapabilities)}, an object.` };
+    return {
+      fault: 'bad_params',
+      detail: `params._meta needs ${JSON.stringify(metaKeys.clientCapabilities)}, an object.`,
+    };
   }
   if (legacyOnlyMethods.has(message.method)) return { fault: 'unknown_method', method: message.method };
-  return { era: 'modern', version, meta, clientCapabilities: isJsonObject(clientCapabilities) ? clientCapabilities : {} };
+  return {
+    era: 'modern',
+    version,
+    meta,
+    clientCapabilities: isJsonObject(clientCapabilities) ? clientCapabilities : {},
+  };
 }
 
 /** One sentence about the first header that is missing or differs from the body. */
-function headerMismatch(message: RequestMessage | NotificationMessage, headers: EraHeaders, version: string): string | undefined {
-  if (headers.protocolVersion === undefined) return 'The header MCP-Protocol-Version is missing; repeat the version of params._meta.';
+function headerMismatch(
+  message: RequestMessage | NotificationMessage,
+  headers: EraHeaders,
+  version: string,
+): string | undefined {
+  if (headers.protocolVersion === undefined)
+    return 'The header MCP-Protocol-Version is missing; repeat the version of params._meta.';
   if (headers.protocolVersion !== version) {
     return `The header MCP-Protocol-Version is ${quoted(headers.protocolVersion)}, params._meta says ${quoted(version)}.`;
   }
   if (headers.mcpMethod === undefined) {
-    return message.kind === 'request' ? 'The header Mcp-Method is missing; repeat the method of the body.' : undefined;
+    return message.kind === 'request'
+      ? 'The header Mcp-Method is missing; repeat the method of the body.'
+      : undefined;
   }
   if (headers.mcpMethod !== message.method) {
     return `The header Mcp-Method is ${quoted(headers.mcpMethod)}, the body says ${quoted(message.method)}.`;
@@ -91,12 +121,18 @@ function headerMismatch(message: RequestMessage | NotificationMessage, headers: 
   return parameter === undefined ? undefined : nameMismatch(message, headers.mcpName, parameter);
 }
 
-function nameMismatch(message: RequestMessage | NotificationMessage, header: string | undefined, parameter: string): string | undefined {
+function nameMismatch(
+  message: RequestMessage | NotificationMessage,
+  header: string | undefined,
+  parameter: string,
+): string | undefined {
   const value = stringParam(message.params, parameter);
   if (header === undefined) return `The header Mcp-Name is missing; repeat params.${parameter} of the body.`;
   const named = decodeHeaderValue(header);
-  if (named === undefined) return 'The header Mcp-Name holds characters that need the =?base64?…?= form, or base64 that is not valid.';
-  if (named !== value) return `The header Mcp-Name is ${quoted(named)}, params.${parameter} says ${quoted(value ?? '')}.`;
+  if (named === undefined)
+    return 'The header Mcp-Name holds characters that need the =?base64?…?= form, or base64 that is not valid.';
+  if (named !== value)
+    return `The header Mcp-Name is ${quoted(named)}, params.${parameter} says ${quoted(value ?? '')}.`;
   return undefined;
 }
 

@@ -4,12 +4,34 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isFault } from '../model/fault.ts';
 import { paramsFrom } from './message.ts';
-import { requestText, upstreamHeaders, upstreamMeta, upstreamParams, type UpstreamDialect } from './outbound.ts';
+import {
+  requestText,
+  upstreamHeaders,
+  upstreamMeta,
+  upstreamParams,
+  type UpstreamDialect,
+} from './outbound.ts';
 import { readUpstreamMessage } from './reply.ts';
-import { adaptReply, legacyResult, modernResult, readDiscoverResult, readInitializeResult } from './results.ts';
+import {
+  adaptReply,
+  legacyResult,
+  modernResult,
+  readDiscoverResult,
+  readInitializeResult,
+} from './results.ts';
 
-const legacy: UpstreamDialect = { era: 'legacy', version: '2025-11-25', clientInfo: { name: 'g' }, capabilities: {} };
-const modern: UpstreamDialect = { era: 'modern', version: '2026-07-28', clientInfo: { name: 'g' }, capabilities: { sampling: {} } };
+const legacy: UpstreamDialect = {
+  era: 'legacy',
+  version: '2025-11-25',
+  clientInfo: { name: 'g' },
+  capabilities: {},
+};
+const modern: UpstreamDialect = {
+  era: 'modern',
+  version: '2026-07-28',
+  clientInfo: { name: 'g' },
+  capabilities: { sampling: {} },
+};
 const envelope = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
   'io.modelcontextprotocol/clientCapabilities': { elicitation: {} },
@@ -44,7 +66,10 @@ describe('parameters for an upstream', () => {
   });
 
   it('carry the trace, and drop a token that is taken out', () => {
-    const meta = upstreamMeta({ progressToken: 1 }, legacy, { progressToken: undefined, traceparent: '00-a' });
+    const meta = upstreamMeta({ progressToken: 1 }, legacy, {
+      progressToken: undefined,
+      traceparent: '00-a',
+    });
     assert.deepEqual(meta, { traceparent: '00-a' });
   });
 
@@ -113,7 +138,8 @@ describe('results', () => {
   it('become legacy: the modern members go, everything else stays to the letter', () => {
     assert.equal(legacyResult('{"resultType":"complete","content":[1.0]}', 's'), '{"content":[1.0]}');
     assert.equal(legacyResult('{"content":[1.0]}', 's'), '{"content":[1.0]}');
-    const text = '{"_meta":{"io.modelcontextprotocol/serverInfo":{},"a":1},"resultType":"complete","ttlMs":5,"x":1}';
+    const text =
+      '{"_meta":{"io.modelcontextprotocol/serverInfo":{},"a":1},"resultType":"complete","ttlMs":5,"x":1}';
     assert.deepEqual(JSON.parse(String(legacyResult(text, 's'))), { _meta: { a: 1 }, x: 1 });
   });
 
@@ -123,17 +149,28 @@ describe('results', () => {
   });
 
   it('of errors get the code that the other era has for them', () => {
-    const error = (code: number) => ({ kind: 'error', code, text: `{"code":${code},"message":"m"}` }) as const;
-    assert.partialDeepStrictEqual(adaptReply(error(-32002), 'resources/read', 'legacy', 'modern', 's'), { code: -32602 });
-    assert.partialDeepStrictEqual(adaptReply(error(-32020), 'tools/call', 'modern', 'legacy', 's'), { code: -32603 });
-    assert.partialDeepStrictEqual(adaptReply(error(-32602), 'tools/call', 'modern', 'legacy', 's'), { code: -32602 });
-    assert.partialDeepStrictEqual(adaptReply(error(-32002), 'resources/read', 'legacy', 'legacy', 's'), { code: -32002 });
+    const error = (code: number) =>
+      ({ kind: 'error', code, text: `{"code":${code},"message":"m"}` }) as const;
+    assert.partialDeepStrictEqual(adaptReply(error(-32002), 'resources/read', 'legacy', 'modern', 's'), {
+      code: -32602,
+    });
+    assert.partialDeepStrictEqual(adaptReply(error(-32020), 'tools/call', 'modern', 'legacy', 's'), {
+      code: -32603,
+    });
+    assert.partialDeepStrictEqual(adaptReply(error(-32602), 'tools/call', 'modern', 'legacy', 's'), {
+      code: -32602,
+    });
+    assert.partialDeepStrictEqual(adaptReply(error(-32002), 'resources/read', 'legacy', 'legacy', 's'), {
+      code: -32002,
+    });
   });
 });
 
 describe('faces of servers', () => {
   it('are read from initialize', () => {
-    const face = readInitializeResult('{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"x"},"instructions":"i"}');
+    const face = readInitializeResult(
+      '{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"x"},"instructions":"i"}',
+    );
     assert.deepEqual(face, {
       era: 'legacy',
       version: '2025-06-18',
@@ -146,9 +183,16 @@ describe('faces of servers', () => {
   });
 
   it('are read from server/discover, in the newest version both know', () => {
-    const text = '{"supportedVersions":["2027-01-01","2026-07-28"],"capabilities":{},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"x"}}}';
-    assert.partialDeepStrictEqual(readDiscoverResult(text, ['2026-07-28']), { version: '2026-07-28', serverInfo: { name: 'x' } });
-    assert.equal(readDiscoverResult('{"supportedVersions":["2027-01-01"],"capabilities":{}}', ['2026-07-28']), undefined);
+    const text =
+      '{"supportedVersions":["2027-01-01","2026-07-28"],"capabilities":{},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"x"}}}';
+    assert.partialDeepStrictEqual(readDiscoverResult(text, ['2026-07-28']), {
+      version: '2026-07-28',
+      serverInfo: { name: 'x' },
+    });
+    assert.equal(
+      readDiscoverResult('{"supportedVersions":["2027-01-01"],"capabilities":{}}', ['2026-07-28']),
+      undefined,
+    );
     assert.equal(readDiscoverResult('{"capabilities":{}}', ['2026-07-28']), undefined);
   });
 

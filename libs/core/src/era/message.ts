@@ -55,7 +55,10 @@ export function isBatch(text: string): boolean {
 /** One message, or a fault that says what is wrong with it. Unknown members pass. */
 export function readMessage(text: string): Message | Fault {
   if (isBatch(text)) {
-    return { fault: 'batch_refused', detail: 'Batches are not served here; send one message in one request.' };
+    return {
+      fault: 'batch_refused',
+      detail: 'Batches are not served here; send one message in one request.',
+    };
   }
   const members = wholeObject(text);
   return isJsonProblem(members) ? jsonFault(text, members.problem, members.at) : shape(text, members);
@@ -64,14 +67,18 @@ export function readMessage(text: string): Message | Fault {
 /** Valid JSON that is not a message is a bad request; anything else is bad JSON. */
 function jsonFault(text: string, problem: string, at: number): Fault {
   const detail = `${problem} (at character ${at})`;
-  return isJsonProblem(wholeValue(text)) ? { fault: 'bad_json', detail } : bad(`Not a JSON-RPC message: ${detail}.`);
+  return isJsonProblem(wholeValue(text))
+    ? { fault: 'bad_json', detail }
+    : bad(`Not a JSON-RPC message: ${detail}.`);
 }
 
 function shape(text: string, members: Members): Message | Fault {
   for (const name of members.keys()) {
     const folded = name.toLowerCase();
     if (folded !== name && envelopeNames.includes(folded)) {
-      return bad(`The member ${JSON.stringify(name)} is ambiguous; JSON-RPC names are lower case (${folded}).`);
+      return bad(
+        `The member ${JSON.stringify(name)} is ambiguous; JSON-RPC names are lower case (${folded}).`,
+      );
     }
   }
   if (stringAt(text, members.get('jsonrpc')) !== '2.0') return bad('A message needs "jsonrpc": "2.0".');
@@ -79,8 +86,10 @@ function shape(text: string, members: Members): Message | Fault {
   if (typeof idText === 'object') return idText;
   if (!members.has('method')) return readResponse(text, members, idText);
   const method = stringAt(text, members.get('method'));
-  if (method === undefined || method === '' || method.length > 256) return bad('"method" is a string of 1 to 256 characters.');
-  if (members.has('result') || members.has('error')) return bad('A message is a request or a response, not both.');
+  if (method === undefined || method === '' || method.length > 256)
+    return bad('"method" is a string of 1 to 256 characters.');
+  if (members.has('result') || members.has('error'))
+    return bad('A message is a request or a response, not both.');
   const params = readParams(text, members.get('params'));
   if ('fault' in params) return params;
   return idText === undefined
@@ -111,7 +120,8 @@ function readParams(text: string, span: Span | undefined): Params | Fault {
 
 function readResponse(text: string, members: Members, idText: string | undefined): ResponseMessage | Fault {
   const isError = members.has('error');
-  if (isError === members.has('result')) return bad('A message needs "method", or exactly one of "result" and "error".');
+  if (isError === members.has('result'))
+    return bad('A message needs "method", or exactly one of "result" and "error".');
   if (idText === undefined) return bad('A response needs the "id" of its request.');
   return { kind: 'response', text, idText, isError };
 }

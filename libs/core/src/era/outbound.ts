@@ -25,10 +25,15 @@ export interface MetaChanges {
 /**
  * The `_meta` for the upstream, or undefined where nothing is left of it. Keys of others (vendor keys, baggage) pass.
  */
-export function upstreamMeta(meta: JsonObject | undefined, dialect: UpstreamDialect, changes: MetaChanges): JsonObject | undefined {
+export function upstreamMeta(
+  meta: JsonObject | undefined,
+  dialect: UpstreamDialect,
+  changes: MetaChanges,
+): JsonObject | undefined {
   const kept: Record<string, Json | undefined> = {};
   for (const [key, value] of Object.entries(meta ?? {})) {
-    if (!key.startsWith(envelopePrefix) || (dialect.era === 'modern' && key === metaKeys.logLevel)) kept[key] = value;
+    if (!key.startsWith(envelopePrefix) || (dialect.era === 'modern' && key === metaKeys.logLevel))
+      kept[key] = value;
   }
   for (const key of ['progressToken', 'traceparent', 'tracestate'] as const) {
     if (!(key in changes)) continue;
@@ -55,7 +60,10 @@ export function upstreamParams(
   const hadMeta = params.members.has('_meta');
   const untouched = meta !== undefined && forUpstream !== undefined && sameJson(meta, forUpstream);
   const metaText = untouched ? paramText(params, '_meta') : forUpstream && JSON.stringify(forUpstream);
-  return changeMembers(params.text, hadMeta || metaText !== undefined ? { ...changes, _meta: metaText } : changes);
+  return changeMembers(
+    params.text,
+    hadMeta || metaText !== undefined ? { ...changes, _meta: metaText } : changes,
+  );
 }
 
 function sameJson(a: JsonObject, b: JsonObject): boolean {
@@ -72,11 +80,18 @@ export function notificationText(method: string, paramsText: string): string {
 }
 
 /** The headers that say what the body says (2026-07-28), or the negotiated version (2025-06-18 and later). */
-export function upstreamHeaders(method: string, paramsText: string, dialect: UpstreamDialect): Record<string, string> {
+export function upstreamHeaders(
+  method: string,
+  paramsText: string,
+  dialect: UpstreamDialect,
+): Record<string, string> {
   if (dialect.era === 'legacy') {
     return method === 'initialize' ? {} : { 'mcp-protocol-version': dialect.version };
   }
-  const headers: Record<string, string> = { 'mcp-protocol-version': dialect.version, 'mcp-method': encodeHeaderValue(method) };
+  const headers: Record<string, string> = {
+    'mcp-protocol-version': dialect.version,
+    'mcp-method': encodeHeaderValue(method),
+  };
   const parameter = nameParameter[method];
   const name = parameter === undefined ? undefined : stringParam(paramsFrom(paramsText), parameter);
   if (name !== undefined) headers['mcp-name'] = encodeHeaderValue(name);

@@ -41,12 +41,15 @@ function cutResult(text: string, idText: string): UpstreamMessage | undefined {
 
 function walk(text: string): UpstreamMessage {
   const members = wholeObject(text);
-  if (isJsonProblem(members)) return { kind: 'garbage', detail: `${members.problem} (at character ${members.at})` };
+  if (isJsonProblem(members))
+    return { kind: 'garbage', detail: `${members.problem} (at character ${members.at})` };
   const id = members.get('id');
   const idText = id && textOf(text, id);
   const method = stringAt(text, members.get('method'));
   if (method !== undefined) {
-    return idText === undefined ? { kind: 'notification', method, text } : { kind: 'request', idText, method, text };
+    return idText === undefined
+      ? { kind: 'notification', method, text }
+      : { kind: 'request', idText, method, text };
   }
   const result = members.get('result');
   if (result && idText !== undefined) return { kind: 'result', idText, text: textOf(text, result) };

@@ -105,7 +105,12 @@ export function readInitializeResult(text: string): ServerFace | undefined {
   const version = result?.['protocolVersion'];
   const capabilities = result?.['capabilities'];
   if (typeof version !== 'string' || !isJsonObject(capabilities)) return undefined;
-  return { era: 'legacy', version, capabilities, ...readIdentity(result?.['serverInfo'], result?.['instructions']) };
+  return {
+    era: 'legacy',
+    version,
+    capabilities,
+    ...readIdentity(result?.['serverInfo'], result?.['instructions']),
+  };
 }
 
 /** Reads a DiscoverResult and picks the newest version both sides know. Undefined where it is none. */

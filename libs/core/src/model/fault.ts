@@ -14,7 +14,11 @@ export type Fault =
   | { readonly fault: 'wrong_host'; readonly host: string }
   | { readonly fault: 'wrong_origin'; readonly origin: string }
   | { readonly fault: 'header_mismatch'; readonly detail: string }
-  | { readonly fault: 'unsupported_version'; readonly requested: string; readonly supported: readonly string[] }
+  | {
+      readonly fault: 'unsupported_version';
+      readonly requested: string;
+      readonly supported: readonly string[];
+    }
   | { readonly fault: 'missing_capability'; readonly detail: string; readonly required: object }
   | { readonly fault: 'unknown_session' }
   | { readonly fault: 'session_required' }
@@ -29,7 +33,12 @@ export type Fault =
   | { readonly fault: 'unknown_tool'; readonly name: string; readonly hint: string }
   | { readonly fault: 'unknown_resource'; readonly uri: string }
   // what became of it on the way
-  | { readonly fault: 'upstream_unavailable'; readonly server: string; readonly detail: string; readonly neverLeft: boolean }
+  | {
+      readonly fault: 'upstream_unavailable';
+      readonly server: string;
+      readonly detail: string;
+      readonly neverLeft: boolean;
+    }
   | { readonly fault: 'upstream_timeout'; readonly server: string; readonly timeoutMs: number }
   | { readonly fault: 'upstream_broken'; readonly server: string; readonly detail: string }
   | { readonly fault: 'upstream_too_large'; readonly server: string; readonly bytesMax: number }
@@ -41,7 +50,9 @@ export type FaultName = Fault['fault'];
 
 /** True for a fault among results; results never have a `fault` field of their own. */
 export function isFault(value: unknown): value is Fault {
-  return typeof value === 'object' && value !== null && typeof (value as { fault?: unknown }).fault === 'string';
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { fault?: unknown }).fault === 'string'
+  );
 }
 
 interface Row {
@@ -89,7 +100,8 @@ export const faultTable = {
   internal: { httpStatus: 500, code: -32603 },
 } as const satisfies Record<FaultName, Row>;
 
-const listed = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.slice(0, 20).join(', '));
+const listed = (names: readonly string[]): string =>
+  names.length === 0 ? 'none' : names.slice(0, 20).join(', ');
 
 /** One sentence for the person who can mend it: what was wrong, where, what would be right. No secret, no address. */
 export function faultMessage(f: Fault): string {

@@ -8,7 +8,21 @@ import { readGatewayId, readInstanceId, readServerName, readTenantId, serverKey 
 import { isJsonObject, parseJsonObject } from './json.ts';
 
 describe('ids', () => {
-  const hostile = ['', '.', '..', 'a/b', 'a b', 'a\n', '>', '*', 'a.*', '__proto__/', '-a', 'ü', 'x'.repeat(200)];
+  const hostile = [
+    '',
+    '.',
+    '..',
+    'a/b',
+    'a b',
+    'a\n',
+    '>',
+    '*',
+    'a.*',
+    '__proto__/',
+    '-a',
+    'ü',
+    'x'.repeat(200),
+  ];
   for (const text of hostile) {
     it(`are not made out of ${JSON.stringify(text.slice(0, 20))}`, () => {
       assert.equal(readServerName(text), undefined);
@@ -24,7 +38,8 @@ describe('ids', () => {
     const word = fc.stringMatching(/^[a-z0-9][a-z0-9_-]{0,8}$/);
     fc.assert(
       fc.property(word, word, word, word, (t1, n1, t2, n2) => {
-        const key = (t: string, n: string) => serverKey(readTenantId(t) ?? assert.fail(), readServerName(n) ?? assert.fail());
+        const key = (t: string, n: string) =>
+          serverKey(readTenantId(t) ?? assert.fail(), readServerName(n) ?? assert.fail());
         assert.equal(key(t1, n1) === key(t2, n2), t1 === t2 && n1 === n2);
       }),
     );

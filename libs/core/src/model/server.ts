@@ -15,7 +15,13 @@ export type Transport = 'stdio' | 'http' | 'sse' | 'inproc';
 export const transports: readonly Transport[] = ['stdio', 'http', 'sse', 'inproc'];
 
 export type ServerStatus = 'pending' | 'active' | 'draining' | 'disabled' | 'deregistered';
-export const serverStatuses: readonly ServerStatus[] = ['pending', 'active', 'draining', 'disabled', 'deregistered'];
+export const serverStatuses: readonly ServerStatus[] = [
+  'pending',
+  'active',
+  'draining',
+  'disabled',
+  'deregistered',
+];
 
 export type HealthStatus = 'healthy' | 'degraded' | 'unhealthy' | 'stale' | 'expired' | 'unknown';
 export const healthStatuses: readonly HealthStatus[] = [

@@ -16,7 +16,8 @@ export interface Instance {
   readonly heartbeatIntervalMs?: number;
 }
 
-export type BalanceStrategy = 'round_robin' | 'least_connections' | 'weighted' | 'random' | 'ip_hash' | 'consistent_hash';
+export type BalanceStrategy =
+  'round_robin' | 'least_connections' | 'weighted' | 'random' | 'ip_hash' | 'consistent_hash';
 export const balanceStrategies: readonly BalanceStrategy[] = [
   'round_robin',
   'least_connections',

@@ -52,7 +52,10 @@ describe('permitTool', () => {
     assert.deepEqual(permitTool(profile({ toolAllowlist: [] }), 'mcp.a.b'), { allowed: true });
   });
   it('lets the deny list win', () => {
-    const denied = permitTool(profile({ toolAllowlist: ['mcp.a.*'], toolDenylist: ['mcp.a.drop'] }), 'mcp.a.drop');
+    const denied = permitTool(
+      profile({ toolAllowlist: ['mcp.a.*'], toolDenylist: ['mcp.a.drop'] }),
+      'mcp.a.drop',
+    );
     assert.deepEqual(denied, { allowed: false, reason: 'denylist' });
   });
   it('refuses what the allow list does not name', () => {

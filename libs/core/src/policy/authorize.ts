@@ -2,7 +2,8 @@
 
 import type { PolicyProfile } from '../model/policy.ts';
 
-export type Permit = { readonly allowed: true } | { readonly allowed: false; readonly reason: 'denylist' | 'allowlist' };
+export type Permit =
+  { readonly allowed: true } | { readonly allowed: false; readonly reason: 'denylist' | 'allowlist' };
 
 const allowed: Permit = { allowed: true };
 
@@ -12,7 +13,8 @@ export function matchesPattern(pattern: string, name: string): boolean {
   const first = pieces[0] ?? '';
   if (pieces.length === 1) return pattern === name;
   const last = pieces[pieces.length - 1] ?? '';
-  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length) return false;
+  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length)
+    return false;
   let at = first.length;
   const end = name.length - last.length;
   for (const piece of pieces.slice(1, -1)) {
@@ -25,10 +27,13 @@ export function matchesPattern(pattern: string, name: string): boolean {
 
 /** `name` is canonical: `mcp.<server>.<tool>`. */
 export function permitTool(profile: PolicyProfile, name: string): Permit {
-  if (profile.toolDenylist?.some((pattern) => matchesPattern(pattern, name))) return { allowed: false, reason: 'denylist' };
+  if (profile.toolDenylist?.some((pattern) => matchesPattern(pattern, name)))
+    return { allowed: false, reason: 'denylist' };
   const list = profile.toolAllowlist;
   if (list === undefined || list.length === 0) return allowed;
-  return list.some((pattern) => matchesPattern(pattern, name)) ? allowed : { allowed: false, reason: 'allowlist' };
+  return list.some((pattern) => matchesPattern(pattern, name))
+    ? allowed
+    : { allowed: false, reason: 'allowlist' };
 }
 
 /** True where the profile may hide something, so that lists differ between principals. */

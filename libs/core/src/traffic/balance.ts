@@ -18,14 +18,17 @@ export interface BalanceFacts {
 }
 
 export type Pick =
-  | { readonly instance: Instance }
-  | { readonly none: 'no_instances' | 'all_shut' | 'all_tried' };
+  { readonly instance: Instance } | { readonly none: 'no_instances' | 'all_shut' | 'all_tried' };
 
 /**
  * Untried instances come before tried ones, healthy before degraded before the rest; a stale instance is used when there is
  * no better one, an expired one never.
  */
-export function pickInstance(instances: readonly Instance[], strategy: BalanceStrategy, facts: BalanceFacts): Pick {
+export function pickInstance(
+  instances: readonly Instance[],
+  strategy: BalanceStrategy,
+  facts: BalanceFacts,
+): Pick {
   const alive = instances.filter((i) => i.health !== 'expired');
   if (alive.length === 0) return { none: 'no_instances' };
   const admitted = alive.filter((i) => facts.admits(i));
@@ -45,7 +48,11 @@ function bestHealth(instances: readonly Instance[]): readonly Instance[] {
   return instances.filter((i) => healthRank[i.health] === best);
 }
 
-function byStrategy(ready: readonly Instance[], strategy: BalanceStrategy, facts: BalanceFacts): Instance | undefined {
+function byStrategy(
+  ready: readonly Instance[],
+  strategy: BalanceStrategy,
+  facts: BalanceFacts,
+): Instance | undefined {
   switch (strategy) {
     case 'round_robin':
       return ready[facts.turn % ready.length];

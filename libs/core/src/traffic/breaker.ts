@@ -11,7 +11,12 @@ export interface BreakerPolicy {
 }
 
 /** Requirements 222-227 and appendix E 15; recovery must take less than 60 s (requirement 483). */
-export const defaultBreaker: BreakerPolicy = { failuresMax: 5, successesMin: 2, pauseMs: 5_000, pauseMsMax: 30_000 };
+export const defaultBreaker: BreakerPolicy = {
+  failuresMax: 5,
+  successesMin: 2,
+  pauseMs: 5_000,
+  pauseMsMax: 30_000,
+};
 
 export type Breaker =
   | { readonly at: 'admitting'; readonly failures: number }
@@ -44,7 +49,9 @@ export function stepBreaker(b: Breaker, event: BreakerEvent, nowMs: number, poli
     case 'admitting':
       if (event === 'succeeded') return b.failures === 0 ? b : admitting;
       if (event !== 'failed') return b;
-      return b.failures + 1 < policy.failuresMax ? { at: 'admitting', failures: b.failures + 1 } : shut(1, nowMs, policy);
+      return b.failures + 1 < policy.failuresMax
+        ? { at: 'admitting', failures: b.failures + 1 }
+        : shut(1, nowMs, policy);
     case 'shut':
       return event === 'asked' && nowMs >= b.untilMs
         ? { at: 'probing', trips: b.trips, successes: 0, asking: true, sinceMs: nowMs }
@@ -53,7 +60,9 @@ export function stepBreaker(b: Breaker, event: BreakerEvent, nowMs: number, poli
       if (event === 'failed') return shut(b.trips + 1, nowMs, policy);
       if (event === 'asked') return { ...b, asking: true, sinceMs: nowMs };
       if (event === 'abandoned') return { ...b, asking: false };
-      return b.successes + 1 >= policy.successesMin ? admitting : { ...b, asking: false, successes: b.successes + 1 };
+      return b.successes + 1 >= policy.successesMin
+        ? admitting
+        : { ...b, asking: false, successes: b.successes + 1 };
   }
 }
 

@@ -7,7 +7,14 @@ import type { Fault } from '../model/fault.ts';
 import { balanceStrategies, type Instance } from '../model/snapshot.ts';
 import type { HealthStatus } from '../model/server.ts';
 import { hash32, pickInstance, type BalanceFacts } from './balance.ts';
-import { admits, admitting, stepBreaker, type Breaker, type BreakerEvent, type BreakerPolicy } from './breaker.ts';
+import {
+  admits,
+  admitting,
+  stepBreaker,
+  type Breaker,
+  type BreakerEvent,
+  type BreakerPolicy,
+} from './breaker.ts';
 import { fullBucket, takeToken } from './limit.ts';
 import { decideRetry } from './retry.ts';
 
@@ -25,7 +32,10 @@ describe('the breaker', () => {
   });
 
   it('forgets failures at a success', () => {
-    assert.equal(walk(admitting, ['failed', 0], ['failed', 1], ['succeeded', 2], ['failed', 3], ['failed', 4]).at, 'admitting');
+    assert.equal(
+      walk(admitting, ['failed', 0], ['failed', 1], ['succeeded', 2], ['failed', 3], ['failed', 4]).at,
+      'admitting',
+    );
   });
 
   it('lets one call try after the pause, and no second one beside it', () => {
@@ -87,17 +97,25 @@ const facts = (given: Partial<BalanceFacts> = {}): BalanceFacts => ({
   random: () => 0,
   ...given,
 });
-const idOf = (pick: ReturnType<typeof pickInstance>): string => ('none' in pick ? pick.none : pick.instance.instanceId);
+const idOf = (pick: ReturnType<typeof pickInstance>): string =>
+  'none' in pick ? pick.none : pick.instance.instanceId;
 
 describe('the balancer', () => {
   const three = [instance('a'), instance('b'), instance('c')];
 
   it('goes round', () => {
-    assert.deepEqual([0, 1, 2, 3].map((turn) => idOf(pickInstance(three, 'round_robin', facts({ turn })))), ['a', 'b', 'c', 'a']);
+    assert.deepEqual(
+      [0, 1, 2, 3].map((turn) => idOf(pickInstance(three, 'round_robin', facts({ turn })))),
+      ['a', 'b', 'c', 'a'],
+    );
   });
 
   it('prefers the least busy, and goes round among equals', () => {
-    const busy = new Map([['a', 2], ['b', 1], ['c', 1]]);
+    const busy = new Map([
+      ['a', 2],
+      ['b', 1],
+      ['c', 1],
+    ]);
     const inFlight = (i: Instance) => busy.get(i.instanceId) ?? 0;
     assert.equal(idOf(pickInstance(three, 'least_connections', facts({ inFlight }))), 'b');
     assert.equal(idOf(pickInstance(three, 'least_connections', facts({ inFlight, turn: 2 }))), 'c');
@@ -105,13 +123,16 @@ describe('the balancer', () => {
 
   it('weighs', () => {
     const weighted = [instance('a', 'healthy', 1), instance('b', 'healthy', 3)];
-    const picks = [0, 0.24, 0.25, 0.99].map((r) => idOf(pickInstance(weighted, 'weighted', facts({ random: () => r }))));
+    const picks = [0, 0.24, 0.25, 0.99].map((r) =>
+      idOf(pickInstance(weighted, 'weighted', facts({ random: () => r }))),
+    );
     assert.deepEqual(picks, ['a', 'a', 'b', 'b']);
   });
 
   it('keeps a caller at its instance, and moves only those whose instance left', () => {
     const callers = Array.from({ length: 200 }, (_, i) => `caller-${i}`);
-    const at = (instances: readonly Instance[], affinity: string) => idOf(pickInstance(instances, 'consistent_hash', facts({ affinity })));
+    const at = (instances: readonly Instance[], affinity: string) =>
+      idOf(pickInstance(instances, 'consistent_hash', facts({ affinity })));
     const before = callers.map((c) => at(three, c));
     const after = callers.map((c) => at(three.slice(0, 2), c));
     assert.ok(before.every((id, i) => id === 'c' || id === after[i]));
@@ -129,21 +150,40 @@ describe('the balancer', () => {
     ['none where all are shut', three, { admits: () => false }, 'all_shut'],
     ['not one that was tried', three, { tried: new Set(['a', 'b']) }, 'c'],
     ['none where all were tried', three, { tried: new Set(['a', 'b', 'c']) }, 'all_tried'],
-    ['an untried worse one before a tried better one', [instance('a'), instance('b', 'degraded')], { tried: new Set(['a']) }, 'b'],
+    [
+      'an untried worse one before a tried better one',
+      [instance('a'), instance('b', 'degraded')],
+      { tried: new Set(['a']) },
+      'b',
+    ],
   ];
   for (const [name, instances, given, expected] of ladder) {
-    it(`takes ${name}`, () => assert.equal(idOf(pickInstance(instances, 'round_robin', facts(given))), expected));
+    it(`takes ${name}`, () =>
+      assert.equal(idOf(pickInstance(instances, 'round_robin', facts(given))), expected));
   }
 
   it('picks one of the given instances or says why not, in every strategy', () => {
-    const health = fc.constantFrom<HealthStatus>('healthy', 'degraded', 'stale', 'unhealthy', 'unknown', 'expired');
+    const health = fc.constantFrom<HealthStatus>(
+      'healthy',
+      'degraded',
+      'stale',
+      'unhealthy',
+      'unknown',
+      'expired',
+    );
     fc.assert(
-      fc.property(fc.array(health, { maxLength: 6 }), fc.constantFrom(...balanceStrategies), fc.double({ min: 0, max: 0.999, noNaN: true }), fc.nat(), (healths, strategy, r, turn) => {
-        const instances = healths.map((h, i) => instance(`i${i}`, h, i + 1));
-        const pick = pickInstance(instances, strategy, facts({ random: () => r, turn }));
-        if ('none' in pick) assert.ok(healths.every((h) => h === 'expired'));
-        else assert.ok(instances.includes(pick.instance) && pick.instance.health !== 'expired');
-      }),
+      fc.property(
+        fc.array(health, { maxLength: 6 }),
+        fc.constantFrom(...balanceStrategies),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        fc.nat(),
+        (healths, strategy, r, turn) => {
+          const instances = healths.map((h, i) => instance(`i${i}`, h, i + 1));
+          const pick = pickInstance(instances, strategy, facts({ random: () => r, turn }));
+          if ('none' in pick) assert.ok(healths.every((h) => h === 'expired'));
+          else assert.ok(instances.includes(pick.instance) && pick.instance.health !== 'expired');
+        },
+      ),
     );
   });
 });
@@ -187,10 +227,19 @@ describe('the token bucket', () => {
 
 describe('retry', () => {
   const bounds = { retriesMax: 2, backoffMs: 100, backoffMsMax: 1_000 };
-  const away = (neverLeft: boolean): Fault => ({ fault: 'upstream_unavailable', server: 's', detail: 'd', neverLeft });
+  const away = (neverLeft: boolean): Fault => ({
+    fault: 'upstream_unavailable',
+    server: 's',
+    detail: 'd',
+    neverLeft,
+  });
   const timeout: Fault = { fault: 'upstream_timeout', server: 's', timeoutMs: 1 };
   const decide = (given: object) =>
-    decideRetry({ made: 1, fault: away(true), idempotent: false, elsewhere: false, leftMs: 10_000, ...given }, bounds, () => 0);
+    decideRetry(
+      { made: 1, fault: away(true), idempotent: false, elsewhere: false, leftMs: 10_000, ...given },
+      bounds,
+      () => 0,
+    );
 
   const table: readonly [string, object, object][] = [
     ['what never left is sent again after a pause', {}, { retryInMs: 50 }],
@@ -202,7 +251,11 @@ describe('retry', () => {
     ['a timeout may have run', { fault: timeout }, { stop: true }],
     ['a timeout of a reading call is tried again', { fault: timeout, idempotent: true }, { retryInMs: 50 }],
     ['not past the deadline', { leftMs: 40 }, { stop: true }],
-    ['what the caller did wrong stays wrong', { fault: { fault: 'bad_params', detail: 'd' }, idempotent: true }, { stop: true }],
+    [
+      'what the caller did wrong stays wrong',
+      { fault: { fault: 'bad_params', detail: 'd' }, idempotent: true },
+      { stop: true },
+    ],
     ['what was cancelled stays so', { fault: { fault: 'cancelled' }, idempotent: true }, { stop: true }],
   ];
   for (const [name, given, expected] of table) it(name, () => assert.deepEqual(decide(given), expected));

@@ -41,7 +41,14 @@ describe('header values', () => {
     });
   }
 
-  for (const header of ['=?base64?w7w?=', '=?base64?!!!!?=', '=?base64?/w==?=', 'ü', 'a\u0000b', '=?base64?w7x=?=']) {
+  for (const header of [
+    '=?base64?w7w?=',
+    '=?base64?!!!!?=',
+    '=?base64?/w==?=',
+    'ü',
+    'a\u0000b',
+    '=?base64?w7x=?=',
+  ]) {
     it(`are refused where a sender must not write so: ${JSON.stringify(header)}`, () => {
       assert.equal(decodeHeaderValue(header), undefined);
     });

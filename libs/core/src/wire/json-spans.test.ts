@@ -23,7 +23,10 @@ const parses = (text: string): boolean => {
   }
 };
 
-const jsonish = fc.string({ unit: fc.constantFrom(...'{}[]",:0123456789.eE+-truefalsn \\u\n\t\u0001'), maxLength: 40 });
+const jsonish = fc.string({
+  unit: fc.constantFrom(...'{}[]",:0123456789.eE+-truefalsn \\u\n\t\u0001'),
+  maxLength: 40,
+});
 
 describe('the JSON scanner', () => {
   it('accepts exactly what JSON.parse accepts, over text made of JSON letters', () => {
@@ -64,7 +67,10 @@ describe('the JSON scanner', () => {
         const text = JSON.stringify(array, null, 1);
         const spans = arrayElements(text, 0);
         assert.ok(!isJsonProblem(spans));
-        assert.deepEqual(spans.map((span) => JSON.parse(textOf(text, span))), JSON.parse(text));
+        assert.deepEqual(
+          spans.map((span) => JSON.parse(textOf(text, span))),
+          JSON.parse(text),
+        );
       }),
     );
   });

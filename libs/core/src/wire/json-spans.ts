@@ -53,7 +53,11 @@ function skipString(text: string, from: number): number {
     if (c === quote) return i + 1;
     if (c === backslash) i = skipEscape(text, i);
     else if (c >= 32) i += 1;
-    else throw new BadJson(i >= text.length ? 'a string has no end' : 'a control character stands in a string', i);
+    else
+      throw new BadJson(
+        i >= text.length ? 'a string has no end' : 'a control character stands in a string',
+        i,
+      );
   }
 }
 
@@ -76,7 +80,10 @@ function skipScalar(text: string, from: number): number {
   for (const word of ['true', 'false', 'null']) if (text.startsWith(word, from)) return from + word.length;
   numberPattern.lastIndex = from;
   if (numberPattern.test(text)) return numberPattern.lastIndex;
-  throw new BadJson(from >= text.length ? 'the text ends where a value should stand' : 'a value should stand here', from);
+  throw new BadJson(
+    from >= text.length ? 'the text ends where a value should stand' : 'a value should stand here',
+    from,
+  );
 }
 
 function skipValue(text: string, from: number, depth: number): number {
@@ -110,7 +117,12 @@ function eachMember(text: string, from: number, depth: number, on: OnMember | un
   }
 }
 
-function eachElement(text: string, from: number, depth: number, on: ((span: Span) => void) | undefined): number {
+function eachElement(
+  text: string,
+  from: number,
+  depth: number,
+  on: ((span: Span) => void) | undefined,
+): number {
   if (depth >= depthMax) throw new BadJson(`nesting is deeper than ${depthMax}`, from);
   let i = skipSpace(text, from + 1);
   if (text.charCodeAt(i) === closeBracket) return i + 1;
@@ -182,7 +194,8 @@ function readObject(text: string, start: number, members: Map<string, Span>): nu
   if (text.charCodeAt(start) !== openBrace) throw new BadJson('an object should stand here', start);
   return eachMember(text, start, 0, (keyStart, keyEnd, valueStart, valueEnd) => {
     const name = memberName(text, keyStart, keyEnd);
-    if (members.has(name)) throw new BadJson(`the member ${JSON.stringify(name.slice(0, 64))} stands twice`, keyStart);
+    if (members.has(name))
+      throw new BadJson(`the member ${JSON.stringify(name.slice(0, 64))} stands twice`, keyStart);
     members.set(name, { start: valueStart, end: valueEnd });
   });
 }

@@ -23,10 +23,14 @@ describe('the SSE parser', () => {
     ['CR alone', 'data: x\r\r', [{ event: 'message', data: 'x' }]],
     ['several data lines', 'data: a\ndata: b\n\n', [{ event: 'message', data: 'a\nb' }]],
     ['a name and an id', 'event: e\nid: 7\ndata: x\n\n', [{ event: 'e', data: 'x', id: '7' }]],
-    ['an id that lasts', 'id: 7\ndata: a\n\ndata: b\n\n', [
-      { event: 'message', data: 'a', id: '7' },
-      { event: 'message', data: 'b', id: '7' },
-    ]],
+    [
+      'an id that lasts',
+      'id: 7\ndata: a\n\ndata: b\n\n',
+      [
+        { event: 'message', data: 'a', id: '7' },
+        { event: 'message', data: 'b', id: '7' },
+      ],
+    ],
     ['retry', 'retry: 250\ndata: x\n\n', [{ event: 'message', data: 'x', retryMs: 250 }]],
     ['a retry that is no number', 'retry: soon\ndata: x\n\n', [{ event: 'message', data: 'x' }]],
     ['comments', `${sseKeepAlive}data: x\n\n`, [{ event: 'message', data: 'x' }]],
@@ -40,7 +44,8 @@ describe('the SSE parser', () => {
     it(`reads ${name}, whole and cut at every place`, () => {
       assert.deepEqual(parse([text]), events);
       assert.deepEqual(parse([...text]), events);
-      for (let at = 0; at <= text.length; at += 1) assert.deepEqual(parse([text.slice(0, at), text.slice(at)]), events);
+      for (let at = 0; at <= text.length; at += 1)
+        assert.deepEqual(parse([text.slice(0, at), text.slice(at)]), events);
     });
   }
 
@@ -48,7 +53,9 @@ describe('the SSE parser', () => {
     const line = fc.string({ unit: 'grapheme' }).map((s) => s.replace(/[\r\n\0]/g, ''));
     fc.assert(
       fc.property(fc.array(fc.tuple(line, fc.array(line, { maxLength: 3 }))), fc.nat(), (written, cut) => {
-        const text = written.map(([first, more]) => encodeSse([first, ...more].join('\n'), 'message')).join('');
+        const text = written
+          .map(([first, more]) => encodeSse([first, ...more].join('\n'), 'message'))
+          .join('');
         const at = cut % (text.length + 1);
         assert.deepEqual(
           parse([text.slice(0, at), text.slice(at)], 1_000_000).map((e) => e.data),

@@ -1,7 +1,14 @@
 /** Who calls: by API key, known by its hash only. Deny by default. */
 
 import { createHash } from 'node:crypto';
-import { defaultProfileName, type Fault, type Principal, type Scope, type Snapshot, type TenantId } from '@cruvero/core';
+import {
+  defaultProfileName,
+  type Fault,
+  type Principal,
+  type Scope,
+  type Snapshot,
+  type TenantId,
+} from '@cruvero/core';
 import type { AuthMode } from '@cruvero/core';
 
 export interface Presented {
@@ -30,21 +37,34 @@ export function identify(
   const key = readKey(presented);
   if (typeof key === 'object') return key;
   const known = snapshot.apiKeys.get(createHash('sha256').update(key).digest('hex'));
-  if (!known) return { fault: 'unauthenticated', detail: 'This API key is not known here; check it, or ask for a new one.' };
+  if (!known)
+    return {
+      fault: 'unauthenticated',
+      detail: 'This API key is not known here; check it, or ask for a new one.',
+    };
   return { tenantId: known.tenantId, name: known.principal, scopes: known.scopes, profile: known.profile };
 }
 
 function readKey(presented: Presented): string | Fault {
   const { authorization, apiKey } = presented;
   if (authorization === undefined && apiKey === undefined) {
-    return { fault: 'unauthenticated', detail: 'An API key is needed: send "Authorization: Bearer <key>" or "X-Api-Key: <key>".' };
+    return {
+      fault: 'unauthenticated',
+      detail: 'An API key is needed: send "Authorization: Bearer <key>" or "X-Api-Key: <key>".',
+    };
   }
   const fromBearer = authorization === undefined ? undefined : bearer.exec(authorization)?.[1];
   if (authorization !== undefined && fromBearer === undefined) {
-    return { fault: 'unauthenticated', detail: 'The Authorization header is not of the form "Bearer <key>".' };
+    return {
+      fault: 'unauthenticated',
+      detail: 'The Authorization header is not of the form "Bearer <key>".',
+    };
   }
   if (fromBearer !== undefined && apiKey !== undefined && fromBearer !== apiKey) {
-    return { fault: 'unauthenticated', detail: 'Authorization and X-Api-Key carry different keys; send one of them.' };
+    return {
+      fault: 'unauthenticated',
+      detail: 'Authorization and X-Api-Key carry different keys; send one of them.',
+    };
   }
   const key = fromBearer ?? apiKey ?? '';
   if (key.length === 0 || key.length > keyCharsMax) {
@@ -56,5 +76,8 @@ function readKey(presented: Presented): string | Fault {
 /** A fault unless the principal has the scope. */
 export function requireScope(principal: Principal, scope: Scope): Fault | undefined {
   if (principal.scopes.includes(scope)) return undefined;
-  return { fault: 'forbidden', detail: `This key has not the scope ${JSON.stringify(scope)}; it has: ${principal.scopes.join(', ') || 'none'}.` };
+  return {
+    fault: 'forbidden',
+    detail: `This key has not the scope ${JSON.stringify(scope)}; it has: ${principal.scopes.join(', ') || 'none'}.`,
+  };
 }

@@ -45,7 +45,11 @@ export class Calls {
   /** Never rejects for anything that may happen. */
   async run(inbound: Inbound, principal: Principal): Promise<Reply | Fault> {
     if (this.#running >= this.#parts.callsMax) {
-      return { fault: 'overloaded', detail: 'Too many calls are under way here; try again soon.', retryAfterMs: 1_000 };
+      return {
+        fault: 'overloaded',
+        detail: 'Too many calls are under way here; try again soon.',
+        retryAfterMs: 1_000,
+      };
     }
     this.#running += 1;
     const timer = endAt(inbound.deadlineMs, inbound.abort, this.#parts.clock);
@@ -59,7 +63,8 @@ export class Calls {
 
   /** What is behind the door, for initialize and server/discover. */
   async face(door: Door, principal: Principal, snapshot: Snapshot): Promise<Face | Fault> {
-    if (door.door === 'aggregate') return aggregateFace(this.#parts.version, serversOf(snapshot, principal.tenantId));
+    if (door.door === 'aggregate')
+      return aggregateFace(this.#parts.version, serversOf(snapshot, principal.tenantId));
     const server = findServer(snapshot, principal.tenantId, door.name);
     return isFault(server) ? server : serverFace(server, this.#parts.links);
   }
@@ -91,7 +96,11 @@ export class Calls {
 }
 
 /** Their notifications and levels belong to one client; upstream sessions here serve several. */
-const notCarried: ReadonlySet<string> = new Set(['logging/setLevel', 'resources/subscribe', 'resources/unsubscribe']);
+const notCarried: ReadonlySet<string> = new Set([
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+]);
 
 /** A profile that is gone falls back to the default one, never to none. */
 export function profileOf(principal: Principal, snapshot: Snapshot): PolicyProfile {

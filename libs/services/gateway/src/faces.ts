@@ -54,7 +54,8 @@ export async function serverFace(server: Server, links: Links): Promise<Face | F
 /** Capabilities whose messages pass this gateway; list_changed comes from the catalog for every server. */
 function carried(capabilities: JsonObject): JsonObject {
   const kept: Record<string, Json | undefined> = {};
-  for (const name of ['tools', 'resources', 'prompts']) if (capabilities[name] !== undefined) kept[name] = listChanged;
+  for (const name of ['tools', 'resources', 'prompts'])
+    if (capabilities[name] !== undefined) kept[name] = listChanged;
   for (const name of ['completions', 'experimental', 'extensions']) {
     if (capabilities[name] !== undefined) kept[name] = capabilities[name];
   }

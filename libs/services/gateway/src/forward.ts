@@ -50,7 +50,9 @@ export function forwarder(links: Links, telemetry: Telemetry): Forward {
 /** A call that its deadline ended was not cancelled by its caller: the server took too long. */
 function ownUp(call: Routed, fault: Fault): Fault {
   const late = fault.fault === 'cancelled' ? lateBy(call.abort.signal) : undefined;
-  return late === undefined ? fault : { fault: 'upstream_timeout', server: call.server.name, timeoutMs: late };
+  return late === undefined
+    ? fault
+    : { fault: 'upstream_timeout', server: call.server.name, timeoutMs: late };
 }
 
 /** Sessions are never shared between principals. */
@@ -103,4 +105,3 @@ function relayProgress(call: Routed, token: number, text: string, paramsText: st
 function wantsMessages(call: Routed): boolean {
   return call.spoken.era === 'legacy' || call.spoken.meta?.['io.modelcontextprotocol/logLevel'] !== undefined;
 }
-

@@ -17,14 +17,19 @@ export class Links {
   of(server: Server, instance: Instance): UpstreamLink {
     const key = stateKey(server, instance);
     let link = this.#links.get(key);
-    if (!link) this.#links.set(key, (link = new UpstreamLink({ server: server.name, instance }, this.#bounds, this.#ports)));
+    if (!link)
+      this.#links.set(
+        key,
+        (link = new UpstreamLink({ server: server.name, instance }, this.#bounds, this.#ports)),
+      );
     return link;
   }
 
   /** Ends the conversations with instances that no server of the snapshot has any more. */
   async keepOnly(servers: Iterable<Server>): Promise<void> {
     const wanted = new Set<string>();
-    for (const server of servers) for (const instance of server.instances) wanted.add(stateKey(server, instance));
+    for (const server of servers)
+      for (const instance of server.instances) wanted.add(stateKey(server, instance));
     const ended = [...this.#links].filter(([key]) => !wanted.has(key));
     for (const [key] of ended) this.#links.delete(key);
     await Promise.all(ended.map(([, link]) => link.close()));

@@ -44,7 +44,8 @@ export class Push {
   changed(tenantId: TenantId, server: Server, kinds: readonly ListKind[]): void {
     const changes = new Set(kinds.map(listChange));
     for (const one of this.#listening) {
-      if (one.tenantId !== tenantId || (one.door.door === 'server' && one.door.name !== server.name)) continue;
+      if (one.tenantId !== tenantId || (one.door.door === 'server' && one.door.name !== server.name))
+        continue;
       const due = this.#due.get(one) ?? new Set();
       for (const change of changes) if (one.wants.has(change)) due.add(change);
       if (due.size > 0) this.#due.set(one, due);

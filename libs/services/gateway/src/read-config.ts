@@ -36,7 +36,10 @@ export function readGatewaySettings(read: Reader): GatewaySettings {
   });
   return {
     listen,
-    dataDir: read.text('CRUVERO_DATA_DIR', { orElse: '.cruvero', help: 'Folder for state that outlives the process.' }),
+    dataDir: read.text('CRUVERO_DATA_DIR', {
+      orElse: '.cruvero',
+      help: 'Folder for state that outlives the process.',
+    }),
     connectionsMax: read.integer('CRUVERO_MCP_HTTP_MAX_CONNS', {
       orElse: 100,
       min: 1,
@@ -62,7 +65,8 @@ function identity(read: Reader) {
     orElse: 'gw-1',
     help: 'Name of this gateway on the bus: letters, digits, - and _. Replicas need different names.',
   });
-  if (!readGatewayId(gatewayId)) read.refuse('CRUVERO_MCPGW_GATEWAY_ID', 'must be 1 to 63 letters, digits, - or _ (no dots)');
+  if (!readGatewayId(gatewayId))
+    read.refuse('CRUVERO_MCPGW_GATEWAY_ID', 'must be 1 to 63 letters, digits, - or _ (no dots)');
   return { gatewayId: gatewayId as GatewayId, tenantId: tenantSetting(read), version: gatewayVersion };
 }
 
@@ -98,28 +102,85 @@ function answerBytes(read: Reader): number {
 function reliability(read: Reader) {
   return {
     retry: {
-      retriesMax: read.integer('CRUVERO_MCP_RETRY_MAX', { orElse: 3, min: 0, max: 10, help: 'Attempts besides the first, for what may be tried again.' }),
-      backoffMs: read.durationMs('CRUVERO_MCP_RETRY_BACKOFF', { orElse: 1_000, min: 1, max: 60_000, help: 'Pause before the first retry; doubled each time, with jitter.' }),
+      retriesMax: read.integer('CRUVERO_MCP_RETRY_MAX', {
+        orElse: 3,
+        min: 0,
+        max: 10,
+        help: 'Attempts besides the first, for what may be tried again.',
+      }),
+      backoffMs: read.durationMs('CRUVERO_MCP_RETRY_BACKOFF', {
+        orElse: 1_000,
+        min: 1,
+        max: 60_000,
+        help: 'Pause before the first retry; doubled each time, with jitter.',
+      }),
       backoffMsMax: 15_000,
     },
     breaker: {
       ...defaultBreaker,
-      failuresMax: read.integer('CRUVERO_MCPGW_CIRCUIT_THRESHOLD', { orElse: 5, min: 1, max: 1_000, help: 'Failures in a row after which an instance is given a pause.' }),
-      pauseMsMax: read.durationMs('CRUVERO_MCPGW_CIRCUIT_TIMEOUT', { orElse: 30_000, min: 5_000, max: 600_000, help: 'Longest pause of a failing instance.' }),
+      failuresMax: read.integer('CRUVERO_MCPGW_CIRCUIT_THRESHOLD', {
+        orElse: 5,
+        min: 1,
+        max: 1_000,
+        help: 'Failures in a row after which an instance is given a pause.',
+      }),
+      pauseMsMax: read.durationMs('CRUVERO_MCPGW_CIRCUIT_TIMEOUT', {
+        orElse: 30_000,
+        min: 5_000,
+        max: 600_000,
+        help: 'Longest pause of a failing instance.',
+      }),
     },
-    callDeadlineMs: read.durationMs('CRUVERO_MCPGW_CALL_DEADLINE', { orElse: 300_000, min: 100, max: 86_400_000, help: 'For one call, retries included.' }),
+    callDeadlineMs: read.durationMs('CRUVERO_MCPGW_CALL_DEADLINE', {
+      orElse: 300_000,
+      min: 100,
+      max: 86_400_000,
+      help: 'For one call, retries included.',
+    }),
   };
 }
 
 function bounds(read: Reader) {
   return {
-    bodyBytesMax: read.bytes('CRUVERO_MCPGW_BODY_MAX', { orElse: 4 << 20, min: 1_024, max: 256 << 20, help: 'Largest request body.' }),
-    sessionsMax: read.integer('CRUVERO_MCPGW_SESSIONS_MAX', { orElse: 20_000, min: 1, max: 1_000_000, help: 'Sessions of clients held; the one idle longest goes first.' }),
-    sessionIdleMs: read.durationMs('CRUVERO_MCPGW_SESSION_IDLE', { orElse: 3_600_000, min: 1_000, help: 'A session without requests and stream ends after so long.' }),
-    streamsMax: read.integer('CRUVERO_MCPGW_STREAMS_MAX', { orElse: 10_000, min: 1, max: 1_000_000, help: 'Open event streams to clients.' }),
-    streamAgeMs: read.durationMs('CRUVERO_MCPGW_STREAM_AGE', { orElse: 900_000, min: 1_000, help: 'A stream is closed after so long; clients open a new one.' }),
-    listAgeMs: read.durationMs('CRUVERO_MCPGW_LIST_AGE', { orElse: 60_000, min: 1_000, help: 'Lists of servers are asked again after so long.' }),
-    callsMax: read.integer('CRUVERO_MCPGW_CALLS_MAX', { orElse: 5_000, min: 1, max: 1_000_000, help: 'Calls under way at once.' }),
+    bodyBytesMax: read.bytes('CRUVERO_MCPGW_BODY_MAX', {
+      orElse: 4 << 20,
+      min: 1_024,
+      max: 256 << 20,
+      help: 'Largest request body.',
+    }),
+    sessionsMax: read.integer('CRUVERO_MCPGW_SESSIONS_MAX', {
+      orElse: 20_000,
+      min: 1,
+      max: 1_000_000,
+      help: 'Sessions of clients held; the one idle longest goes first.',
+    }),
+    sessionIdleMs: read.durationMs('CRUVERO_MCPGW_SESSION_IDLE', {
+      orElse: 3_600_000,
+      min: 1_000,
+      help: 'A session without requests and stream ends after so long.',
+    }),
+    streamsMax: read.integer('CRUVERO_MCPGW_STREAMS_MAX', {
+      orElse: 10_000,
+      min: 1,
+      max: 1_000_000,
+      help: 'Open event streams to clients.',
+    }),
+    streamAgeMs: read.durationMs('CRUVERO_MCPGW_STREAM_AGE', {
+      orElse: 900_000,
+      min: 1_000,
+      help: 'A stream is closed after so long; clients open a new one.',
+    }),
+    listAgeMs: read.durationMs('CRUVERO_MCPGW_LIST_AGE', {
+      orElse: 60_000,
+      min: 1_000,
+      help: 'Lists of servers are asked again after so long.',
+    }),
+    callsMax: read.integer('CRUVERO_MCPGW_CALLS_MAX', {
+      orElse: 5_000,
+      min: 1,
+      max: 1_000_000,
+      help: 'Calls under way at once.',
+    }),
   };
 }
 

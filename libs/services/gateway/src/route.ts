@@ -31,7 +31,11 @@ export function selectRoute(call: Permitted, idempotent: Idempotent): Routed | F
 }
 
 /** Methods that only read; tools say it of themselves. */
-const readOnlyMethods: ReadonlySet<string> = new Set(['prompts/get', 'resources/read', 'completion/complete']);
+const readOnlyMethods: ReadonlySet<string> = new Set([
+  'prompts/get',
+  'resources/read',
+  'completion/complete',
+]);
 
 function routeToServer(call: Permitted, name: ServerName, idempotent: Idempotent): Routed | Fault {
   const server = findServer(call.snapshot, call.principal.tenantId, name);
@@ -39,7 +43,13 @@ function routeToServer(call: Permitted, name: ServerName, idempotent: Idempotent
   const { method, params } = call.message;
   const own = method === 'resources/read' ? stringParam(params, 'uri') : stringParam(params, 'name');
   if (method === 'tools/call') return routeTool(call, server, own, {}, idempotent);
-  return routed(call, server, own ?? method, {}, readOnlyMethods.has(method) || listKindOf(method) !== undefined);
+  return routed(
+    call,
+    server,
+    own ?? method,
+    {},
+    readOnlyMethods.has(method) || listKindOf(method) !== undefined,
+  );
 }
 
 function routeByName(call: Permitted, idempotent: Idempotent): Routed | Fault {
@@ -72,7 +82,8 @@ function routeTool(
   changes: Readonly<Record<string, string>>,
   idempotent: Idempotent,
 ): Routed | Fault {
-  if (own === undefined) return { fault: 'bad_params', detail: 'params.name is missing: the name of the tool, a string.' };
+  if (own === undefined)
+    return { fault: 'bad_params', detail: 'params.name is missing: the name of the tool, a string.' };
   const exposed = exposedName(server.name, own);
   const permit = permitTool(call.profile, exposed);
   if (!permit.allowed && call.profile.enforcementMode === 'enforce') {
@@ -84,11 +95,16 @@ function routeTool(
 
 function routeCompletion(call: Permitted): Routed | Fault {
   const ref = parseJsonObject(paramText(call.message.params, 'ref') ?? '');
-  if (!ref) return { fault: 'bad_params', detail: 'params.ref is missing: a reference to a prompt or a resource template.' };
+  if (!ref)
+    return {
+      fault: 'bad_params',
+      detail: 'params.ref is missing: a reference to a prompt or a resource template.',
+    };
   const byUri = ref['type'] === 'ref/resource';
   const member = byUri ? 'uri' : 'name';
   const named = ref[member];
-  if (typeof named !== 'string') return { fault: 'bad_params', detail: `params.ref.${member} is missing: a string as the lists give it.` };
+  if (typeof named !== 'string')
+    return { fault: 'bad_params', detail: `params.ref.${member} is missing: a string as the lists give it.` };
   const owned = byUri ? uriOwner(call, named) : nameOwner(call, named);
   if ('fault' in owned) return owned;
   const ownRef = { ...ref, [member]: owned.own };
@@ -101,14 +117,16 @@ interface Found {
 }
 
 function nameOwner(call: Permitted, exposed: string | undefined): Found | Fault {
-  if (exposed === undefined) return { fault: 'bad_params', detail: 'params.name is missing: a string such as "mcp.<server>.<tool>".' };
+  if (exposed === undefined)
+    return { fault: 'bad_params', detail: 'params.name is missing: a string such as "mcp.<server>.<tool>".' };
   const owned = ownedName(exposed);
   const hint = 'names here are "mcp.<server>.<tool>" as tools/list and prompts/list give them.';
   return owner(call, owned, { fault: 'unknown_tool', name: exposed.slice(0, 256), hint });
 }
 
 function uriOwner(call: Permitted, exposed: string | undefined): Found | Fault {
-  if (exposed === undefined) return { fault: 'bad_params', detail: 'params.uri is missing: a string as resources/list gives it.' };
+  if (exposed === undefined)
+    return { fault: 'bad_params', detail: 'params.uri is missing: a string as resources/list gives it.' };
   return owner(call, ownedUri(exposed), { fault: 'unknown_resource', uri: exposed.slice(0, 512) });
 }
 

@@ -58,7 +58,8 @@ export class ClientSessions {
   /** Undefined where there is none of that id for this principal at this door: all three look alike from outside. */
   find(id: string, principal: Principal, door: Door): ClientSession | undefined {
     const session = this.#sessions.get(id);
-    if (!session || !samePrincipal(session.principal, principal) || doorKey(session.door) !== doorKey(door)) return undefined;
+    if (!session || !samePrincipal(session.principal, principal) || doorKey(session.door) !== doorKey(door))
+      return undefined;
     session.usedAtMs = this.#clock.nowMs();
     this.#sessions.delete(id);
     this.#sessions.set(id, session);

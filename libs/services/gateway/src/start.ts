@@ -1,6 +1,13 @@
 /** Puts the gateway together: state, catalog, pipeline, doors. Everything else is a part with one task. */
 
-import { serverKey, type ListKind, type Server, type ServerName, type Snapshot, type TenantId } from '@cruvero/core';
+import {
+  serverKey,
+  type ListKind,
+  type Server,
+  type ServerName,
+  type Snapshot,
+  type TenantId,
+} from '@cruvero/core';
 import { Health, isLoopbackHost } from '@cruvero/chassis';
 import type {
   Bus,
@@ -113,7 +120,10 @@ async function untilReady(
   const untilMs = clock.monotonicMs() + timeoutMs;
   const present = (): boolean => {
     const { servers } = state.current();
-    return state.payloads().auth !== undefined && names.every((name) => servers.has(serverKey(config.tenantId, name)));
+    return (
+      state.payloads().auth !== undefined &&
+      names.every((name) => servers.has(serverKey(config.tenantId, name)))
+    );
   };
   while (!present() || !catalog.isSettled()) {
     if (clock.monotonicMs() >= untilMs) return false;
@@ -138,7 +148,11 @@ interface Rooms {
 function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown): Rooms {
   const { clock, random, telemetry } = ports;
   const push = new Push(clock);
-  const links = new Links(config.link, { upstreams: ports.upstreams, clock, clientInfo: gatewayInfo(config.version) });
+  const links = new Links(config.link, {
+    upstreams: ports.upstreams,
+    clock,
+    clientInfo: gatewayInfo(config.version),
+  });
   const followed = (change: SnapshotChange): void => {
     catalog.follow(change);
     writer.soon();
@@ -152,7 +166,15 @@ function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown): 
     writer.soon();
   };
   const catalog = new Catalog(
-    { links, clock, random, telemetry, snapshot: () => state.current(), listAgeMs: config.listAgeMs, onChange: offered },
+    {
+      links,
+      clock,
+      random,
+      telemetry,
+      snapshot: () => state.current(),
+      listAgeMs: config.listAgeMs,
+      onChange: offered,
+    },
     known.lists,
   );
   const control = startControlLink(config, {
@@ -162,16 +184,34 @@ function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown): 
     telemetry,
     current: () => state.payloads(),
     onPayload: (scope, payload) => {
-      if (state.apply(scope, payload)) control.report('config.applied', { scope, versions: { ...state.current().versions } });
+      if (state.apply(scope, payload))
+        control.report('config.applied', { scope, versions: { ...state.current().versions } });
     },
     onVerdict: (key, health) => state.judge(key, health),
   });
   const { balance, way } = wayOfCalls(config, ports, links, (server, instance, admitted) =>
     reportHealth(control, server, instance.instanceId, admitted),
   );
-  const calls = new Calls({ catalog, links, pipeline: way, clock, version: config.version, callsMax: config.callsMax });
+  const calls = new Calls({
+    catalog,
+    links,
+    pipeline: way,
+    clock,
+    version: config.version,
+    callsMax: config.callsMax,
+  });
   const streams = new Streams(config, clock);
-  return { push, streams, sessions: new ClientSessions(config, clock), links, state, catalog, calls, control, writer };
+  return {
+    push,
+    streams,
+    sessions: new ClientSessions(config, clock),
+    links,
+    state,
+    catalog,
+    calls,
+    control,
+    writer,
+  };
 }
 
 /** The pipeline with its filters; its order stands in pipeline.ts. */
@@ -182,7 +222,13 @@ function wayOfCalls(
   onHealth: BalanceParts['onHealth'],
 ): { readonly balance: Balancer; readonly way: Next } {
   const tried: Tried = new WeakMap();
-  const balance = balancer(config.breaker, forwarder(links, telemetry), { clock, random, telemetry, tried, onHealth });
+  const balance = balancer(config.breaker, forwarder(links, telemetry), {
+    clock,
+    random,
+    telemetry,
+    tried,
+    onHealth,
+  });
   const filters = {
     measure: measureFilter(clock, telemetry),
     limit: limitFilter(clock, telemetry, counter),
@@ -191,7 +237,12 @@ function wayOfCalls(
   return { balance, way: pipeline(filters, balance.next) };
 }
 
-async function openDoors(config: GatewayConfig, ports: GatewayPorts, rooms: Rooms, health: Health): Promise<Listening> {
+async function openDoors(
+  config: GatewayConfig,
+  ports: GatewayPorts,
+  rooms: Rooms,
+  health: Health,
+): Promise<Listening> {
   const { clock, telemetry } = ports;
   const { state, calls, catalog } = rooms;
   const snapshot = (): Snapshot => state.current();
@@ -212,7 +263,10 @@ async function openDoors(config: GatewayConfig, ports: GatewayPorts, rooms: Room
     }),
     serveMcp: (request, response, door) => serveMcp(request, response, door, endpoint),
     mounts: [
-      { prefix: restPrefix, handler: restFacade({ config, calls, catalog, clock, snapshot, log: telemetry.log }) },
+      {
+        prefix: restPrefix,
+        handler: restFacade({ config, calls, catalog, clock, snapshot, log: telemetry.log }),
+      },
       ...(ports.mounts ?? []),
     ],
   });
@@ -222,7 +276,9 @@ async function openDoors(config: GatewayConfig, ports: GatewayPorts, rooms: Room
 
 function readiness(clock: Clock, state: SnapshotState): Health {
   const health = new Health(clock);
-  health.add('snapshot', () => (state.payloads().auth ? undefined : 'no configuration has come from the control plane yet'));
+  health.add('snapshot', () =>
+    state.payloads().auth ? undefined : 'no configuration has come from the control plane yet',
+  );
   return health;
 }
 
@@ -233,11 +289,19 @@ function forgetGone(snapshot: Snapshot, links: Links, balance: Balancer): void {
 
 function reportChange(control: ControlLink, change: SnapshotChange, clock: Clock): void {
   const occurredAt = new Date(clock.nowMs()).toISOString();
-  for (const server of change.added) control.report('server.registered', { ...serverFields(server), occurred_at: occurredAt });
+  for (const server of change.added)
+    control.report('server.registered', { ...serverFields(server), occurred_at: occurredAt });
   for (const server of change.changed) {
-    control.report('server.capabilities_changed', { ...serverFields(server), tool_names: server.tools.map((t) => String(t['name'])) });
+    control.report('server.capabilities_changed', {
+      ...serverFields(server),
+      tool_names: server.tools.map((t) => String(t['name'])),
+    });
   }
-  for (const server of change.removed) control.report('server.deregistered', { ...serverFields(server), reason: 'not in the snapshot any more' });
+  for (const server of change.removed)
+    control.report('server.deregistered', {
+      ...serverFields(server),
+      reason: 'not in the snapshot any more',
+    });
 }
 
 function serverFields(server: Server) {
@@ -261,7 +325,9 @@ function gauges({ metrics }: Telemetry, { sessions, streams, calls, links }: Roo
   metrics.gauge('mcpgw_sessions', 'Legacy sessions of clients', () => [{ value: sessions.size }]);
   metrics.gauge('mcpgw_streams', 'Open event streams to clients', () => [{ value: streams.size }]);
   metrics.gauge('mcpgw_calls_in_flight', 'Calls under way', () => [{ value: calls.running }]);
-  metrics.gauge('mcpgw_upstream_sessions', 'Legacy sessions held to servers', () => [{ value: links.sessionCount() }]);
+  metrics.gauge('mcpgw_upstream_sessions', 'Legacy sessions held to servers', () => [
+    { value: links.sessionCount() },
+  ]);
 }
 
 /** Writes the last known state soon after a change, never twice at once; a full disk is said, and the gateway goes on. */

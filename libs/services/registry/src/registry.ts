@@ -66,17 +66,10 @@ export async function startRegistry(config: RegistryConfig, modules: RegistryMod
   const bytes = modules.secretBytes ?? ((count) => randomBytes(count));
   const file = config.discovery === 'nats' ? undefined : serversSource;
   const configured: { names?: ReadonlySet<ServerName> } = {};
-  const { tenantId, subjectPrefix, acceptInproc } = config;
-  const apply: AnnounceParts = {
-    subjectPrefix,
-    clock,
-    configured: () => configured.names,
-    tenantId,
-    acceptInproc,
-  };
+  const apply = announceParts(config, clock, () => configured.names);
   const follow = (read: ServersRead): Promise<boolean> => {
     if (!isUnreadable(read)) configured.names = new Set(read.servers.map((entry) => entry.name));
-    return syncFile(read, { store, log, tenantId, change: apply });
+    return syncFile(read, { store, log, tenantId: config.tenantId, change: apply });
   };
   const firstKeys = await firstStart(config, store, apply, bytes);
 
@@ -106,7 +99,8 @@ export async function startRegistry(config: RegistryConfig, modules: RegistryMod
   const health = healthOf(modules);
   const status = { service: 'registry', version: config.version, health, metrics: telemetry.metrics };
   const ring = new KeyRing(store, clock);
-  const handler = registryHandler(config, { store, bus, clock, change: apply, ring, bytes, changed, log, status });
+  const rest = { store, bus, clock, change: apply, ring, bytes, changed, log, status };
+  const handler = registryHandler(config, rest);
   const stop = async (listening?: Listening): Promise<void> => {
     health.drain();
     await listening?.close(graceMs);
@@ -127,6 +121,14 @@ export async function startRegistry(config: RegistryConfig, modules: RegistryMod
     ...(firstKeys === undefined ? {} : { firstKeys }),
     [Symbol.asyncDispose]: () => (stopped ??= stop(listening)),
   };
+}
+
+function announceParts(
+  { subjectPrefix, tenantId, acceptInproc }: RegistryConfig,
+  clock: Clock,
+  configured: AnnounceParts['configured'],
+): AnnounceParts {
+  return { subjectPrefix, clock, configured, tenantId, acceptInproc };
 }
 
 function healthOf({ store, bus, clock }: RegistryModules): Health {

@@ -109,7 +109,9 @@ export class Announcer {
 
   async #store(listing: Listing): Promise<boolean> {
     const event = this.#event('mcp.announce', this.#announcement(listing));
-    const fault = (await this.#makeStream()) ?? (await this.#parts.bus.publishStored(this.#subjects.announce, event.body, event.id));
+    const fault =
+      (await this.#makeStream()) ??
+      (await this.#parts.bus.publishStored(this.#subjects.announce, event.body, event.id));
     if (fault?.fault !== 'bus_disconnected' && fault?.fault !== 'no_stream') this.#mayBeKnown = true;
     if (!fault) return true;
     const { log } = this.#parts;
@@ -121,7 +123,8 @@ export class Announcer {
       return this.#store({ ...listing, tools: [] });
     }
     this.#streamMade = false;
-    if (fault.fault !== 'no_stream') log.warn('announcement not stored yet', { fault: fault.fault, detail: fault.detail });
+    if (fault.fault !== 'no_stream')
+      log.warn('announcement not stored yet', { fault: fault.fault, detail: fault.detail });
     return false;
   }
 

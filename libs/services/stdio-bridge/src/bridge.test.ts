@@ -1,3 +1,5 @@
+/** The bridge runs what is configured, announces it, and ends it. */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { memoryBroker } from '@cruvero/adapter-memory';

@@ -1,3 +1,5 @@
+/** Event streams of the bridge are bounded and end. */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UpstreamBroken } from '@cruvero/ports';

@@ -1,3 +1,5 @@
+/** A child looks like a Streamable HTTP server, in both eras. */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UpstreamBroken } from '@cruvero/ports';

@@ -1,3 +1,5 @@
+/** The bridge over HTTP: paths, hosts, bodies, statuses. */
+
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,3 +1,5 @@
+/** The settings of the bridge. */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isProblems, readConfig } from '@cruvero/chassis';

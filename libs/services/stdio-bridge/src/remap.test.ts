@@ -1,3 +1,5 @@
+/** Ids and tokens are mapped there and back, and nothing else changes. */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isFault, readMessage, type RequestMessage } from '@cruvero/core';

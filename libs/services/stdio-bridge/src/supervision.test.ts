@@ -1,3 +1,5 @@
+/** Children are started again with growing pauses, and given up slowly. */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';

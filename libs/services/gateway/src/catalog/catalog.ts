@@ -22,7 +22,17 @@ import type { Clock, Random, Telemetry, Timer } from '@cruvero/ports';
 import type { KnownLists } from '../control/last-known.ts';
 import { serversOf, type SnapshotChange } from '../control/state.ts';
 import type { Links } from '../links.ts';
-import { announcedLists, changedKinds, failed, look, repeatableTools, seen, unknownLists, type Lists, type ServerLists } from './server-lists.ts';
+import {
+  announcedLists,
+  changedKinds,
+  failed,
+  look,
+  repeatableTools,
+  seen,
+  unknownLists,
+  type Lists,
+  type ServerLists,
+} from './server-lists.ts';
 
 export interface CatalogParts {
   readonly links: Links;
@@ -54,12 +64,19 @@ export class Catalog {
   readonly #parts: CatalogParts;
   readonly #watched = new Map<ServerKey, Watched>();
   /** Aggregate results by tenant, kind and profile; dropped as soon as anything of it changes. */
-  readonly #results = new Map<string, { readonly text: string; readonly profile: PolicyProfile | undefined }>();
+  readonly #results = new Map<
+    string,
+    { readonly text: string; readonly profile: PolicyProfile | undefined }
+  >();
 
   constructor(parts: CatalogParts, known: KnownLists) {
     this.#parts = parts;
     for (const [key, server] of parts.snapshot().servers) this.#watch(key, server, readKnown(known[key]));
-    parts.telemetry.metrics.gauge('mcpgw_active_registrations', 'Servers by how the last look at them went', () => this.#counts());
+    parts.telemetry.metrics.gauge(
+      'mcpgw_active_registrations',
+      'Servers by how the last look at them went',
+      () => this.#counts(),
+    );
   }
 
   /** The text of an aggregate list for one tenant, as this profile may see it. */
@@ -106,7 +123,8 @@ export class Catalog {
     for (const [key, { lists }] of this.#watched) {
       if (!lists.lists) continue;
       const kinds: Record<string, readonly string[]> = {};
-      for (const kind of listKinds) kinds[kind] = lists.lists[kind].map((item) => JSON.stringify([item.own, item.text]));
+      for (const kind of listKinds)
+        kinds[kind] = lists.lists[kind].map((item) => JSON.stringify([item.own, item.text]));
       known[key] = kinds;
     }
     return known;
@@ -171,7 +189,10 @@ export class Catalog {
   /** Failures are looked at again soon, then slower and slower; success after the list's age, with jitter. */
   #pauseMs(watched: Watched): number {
     const { listAgeMs, random } = this.#parts;
-    const pauseMs = watched.failures === 0 ? listAgeMs : Math.min(listAgeMs, retryFirstMs * 2 ** Math.min(watched.failures - 1, 12));
+    const pauseMs =
+      watched.failures === 0
+        ? listAgeMs
+        : Math.min(listAgeMs, retryFirstMs * 2 ** Math.min(watched.failures - 1, 12));
     return pauseMs * (0.75 + random() / 2);
   }
 
@@ -186,7 +207,10 @@ export class Catalog {
       watched.lists = failed(before, outcome, clock);
       const state = watched.lists.state;
       if (watched.failures === 1) {
-        telemetry.log.warn('a server cannot be listed', { server: server.name, reason: state.at === 'failed' ? state.reason : '' });
+        telemetry.log.warn('a server cannot be listed', {
+          server: server.name,
+          reason: state.at === 'failed' ? state.reason : '',
+        });
       }
     } else {
       watched.failures = 0;
@@ -201,7 +225,12 @@ export class Catalog {
   /** The first instance that answers speaks for the server. */
   async #lookAtAny(watched: Watched, links: Links): Promise<Lists | Fault> {
     const detail = 'it has no running instance';
-    let outcome: Lists | Fault = { fault: 'upstream_unavailable', server: watched.server.name, detail, neverLeft: true };
+    let outcome: Lists | Fault = {
+      fault: 'upstream_unavailable',
+      server: watched.server.name,
+      detail,
+      neverLeft: true,
+    };
     for (const instance of watched.server.instances) {
       const link = links.of(watched.server, instance);
       outcome = await look(link, watched.abort);
@@ -221,8 +250,15 @@ export class Catalog {
     for (const server of serversOf(this.#parts.snapshot(), tenantId)) {
       const { lists, state } = this.listsOf(server);
       const items = lists?.[kind] ?? [];
-      listed.push({ server: server.name, items: profile ? items.filter((i) => permits(profile, server, i)) : items });
-      if (!lists) absent.push({ server: server.name, reason: state.at === 'failed' ? state.reason : 'It is being asked for the first time.' });
+      listed.push({
+        server: server.name,
+        items: profile ? items.filter((i) => permits(profile, server, i)) : items,
+      });
+      if (!lists)
+        absent.push({
+          server: server.name,
+          reason: state.at === 'failed' ? state.reason : 'It is being asked for the first time.',
+        });
     }
     return aggregateResult(kind, listed, absent);
   }
@@ -249,7 +285,8 @@ function readKnown(kinds: KnownLists[string] | undefined): Lists | undefined {
 function readKnownItem(text: string): readonly ListedItem[] {
   try {
     const pair: unknown = JSON.parse(text);
-    if (Array.isArray(pair) && typeof pair[0] === 'string' && typeof pair[1] === 'string') return [{ own: pair[0], text: pair[1] }];
+    if (Array.isArray(pair) && typeof pair[0] === 'string' && typeof pair[1] === 'string')
+      return [{ own: pair[0], text: pair[1] }];
   } catch {
     // A damaged item is asked for again.
   }

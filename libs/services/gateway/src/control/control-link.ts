@@ -17,7 +17,15 @@ import {
   type GatewayEventType,
 } from '@cruvero/contracts';
 import type { HealthStatus, Json } from '@cruvero/core';
-import { isBusFault, type Bus, type BusMessage, type Clock, type Random, type Subscription, type Telemetry } from '@cruvero/ports';
+import {
+  isBusFault,
+  type Bus,
+  type BusMessage,
+  type Clock,
+  type Random,
+  type Subscription,
+  type Telemetry,
+} from '@cruvero/ports';
 import type { GatewayConfig } from '../config.ts';
 import { verdictKey, versionsOf, type Payloads } from './snapshot-state.ts';
 
@@ -64,7 +72,12 @@ export function startControlLink(config: GatewayConfig, parts: ControlParts): Co
 
   const report = (type: GatewayEventType, payload: Json): void => {
     const timestamp = new Date(clock.nowMs()).toISOString();
-    void bus.publish(gatewaySubjects.event(gatewayId, type), { event_type: type, timestamp, gateway_id: gatewayId, payload });
+    void bus.publish(gatewaySubjects.event(gatewayId, type), {
+      event_type: type,
+      timestamp,
+      gateway_id: gatewayId,
+      payload,
+    });
   };
 
   const readPart = async (key: string): Promise<string | undefined> => {
@@ -102,7 +115,9 @@ export function startControlLink(config: GatewayConfig, parts: ControlParts): Co
     ask();
     timer = clock.after(askEveryMs * (0.75 + random() / 2), again);
   });
-  telemetry.metrics.gauge('mcpgw_nats_connected', '1 while the bus answers', () => [{ value: bus.state() === 'connected' ? 1 : 0 }]);
+  telemetry.metrics.gauge('mcpgw_nats_connected', '1 while the bus answers', () => [
+    { value: bus.state() === 'connected' ? 1 : 0 },
+  ]);
 
   return {
     report,

@@ -1,6 +1,13 @@
 /** What the gateway writes down so that it can serve before, and without, the control plane. */
 
-import { authSchema, decode, isDecodeProblem, policySchema, serverSettingsSchema, serversSchema } from '@cruvero/contracts';
+import {
+  authSchema,
+  decode,
+  isDecodeProblem,
+  policySchema,
+  serverSettingsSchema,
+  serversSchema,
+} from '@cruvero/contracts';
 import { isJsonObject, type Json, type JsonObject } from '@cruvero/core';
 import type { Log, StateFile } from '@cruvero/ports';
 import type { Payloads } from './snapshot-state.ts';
@@ -33,7 +40,8 @@ export async function readLastKnown(file: StateFile, log: Log): Promise<LastKnow
   for (const [scope, schema] of Object.entries(schemas)) {
     if (scopes[scope] === undefined) continue;
     const read = decode(schema, scopes[scope]);
-    if (isDecodeProblem(read)) log.warn('a part of the last known state cannot be read', { scope, problem: read.problem });
+    if (isDecodeProblem(read))
+      log.warn('a part of the last known state cannot be read', { scope, problem: read.problem });
     else payloads[scope] = read;
   }
   return { payloads: payloads as Payloads, lists: readLists(written['lists']) };

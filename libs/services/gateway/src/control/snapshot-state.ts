@@ -82,7 +82,12 @@ function readServers(payloads: Payloads, verdicts: Verdicts): ReadonlyMap<Server
 
 type InstanceRow = ServersPayload['servers'][number]['instances'][number];
 
-function readInstance(row: InstanceRow, tenantId: TenantId, server: string, verdicts: Verdicts): readonly Instance[] {
+function readInstance(
+  row: InstanceRow,
+  tenantId: TenantId,
+  server: string,
+  verdicts: Verdicts,
+): readonly Instance[] {
   const instanceId = readInstanceId(row.instance_id);
   const health = verdicts.get(verdictKey(tenantId, server, row.instance_id)) ?? (row.health as HealthStatus);
   if (!instanceId || health === 'expired') return [];

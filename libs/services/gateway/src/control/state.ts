@@ -87,7 +87,12 @@ function sameServer(a: Server, b: Server): boolean {
   if (a.instances.length !== b.instances.length) return false;
   return a.instances.every((i, at) => {
     const other = b.instances[at];
-    return other !== undefined && i.instanceId === other.instanceId && i.endpoint === other.endpoint && i.transport === other.transport;
+    return (
+      other !== undefined &&
+      i.instanceId === other.instanceId &&
+      i.endpoint === other.endpoint &&
+      i.transport === other.transport
+    );
   });
 }
 

@@ -56,7 +56,10 @@ export function balancer(policy: BreakerPolicy, forward: Forward, parts: Balance
     return state;
   };
   parts.telemetry.metrics.gauge('mcpgw_circuit_breaker_state', '0 admitting, 1 shut, 2 probing', () =>
-    [...states.values()].map((s) => ({ value: breakerNumber[s.breaker.at], labels: { backend: s.label, state: s.breaker.at } })),
+    [...states.values()].map((s) => ({
+      value: breakerNumber[s.breaker.at],
+      labels: { backend: s.label, state: s.breaker.at },
+    })),
   );
 
   const step = (call: Routed, instance: Instance, event: Parameters<typeof stepBreaker>[1]): void => {
@@ -117,7 +120,10 @@ export function balancer(policy: BreakerPolicy, forward: Forward, parts: Balance
 }
 
 /** An instance that came back under its old id at a new address starts anew; nothing is shared between servers or tenants. */
-export function stateKey(server: Pick<Server, 'tenantId' | 'name'>, instance: Pick<Instance, 'instanceId' | 'transport' | 'endpoint'>): string {
+export function stateKey(
+  server: Pick<Server, 'tenantId' | 'name'>,
+  instance: Pick<Instance, 'instanceId' | 'transport' | 'endpoint'>,
+): string {
   return `${server.tenantId}/${server.name}/${instance.instanceId} ${instance.transport} ${instance.endpoint}`;
 }
 

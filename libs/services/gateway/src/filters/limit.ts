@@ -47,7 +47,8 @@ class SharedWindow {
   async #count(key: string, policy: BucketPolicy, nowMs: number): Promise<void> {
     const count = await this.#counter.add(`limit/${key}`, windowMs, nowMs);
     const allowed = policy.ratePerSecond + policy.burst;
-    if (count !== undefined && count > allowed) this.#heldUntilMs.set(key, (Math.floor(nowMs / windowMs) + 1) * windowMs);
+    if (count !== undefined && count > allowed)
+      this.#heldUntilMs.set(key, (Math.floor(nowMs / windowMs) + 1) * windowMs);
   }
 }
 

@@ -4,12 +4,18 @@ import { isFault, type Fault, type Reply } from '@cruvero/core';
 import type { Clock, Telemetry } from '@cruvero/ports';
 import type { Filter, Routed } from '../pipeline.ts';
 
-const bucketsSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const bucketsSeconds = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+];
 
 export function measureFilter(clock: Clock, telemetry: Telemetry): Filter {
   const { metrics, log, tracer } = telemetry;
   const calls = metrics.counter('mcpgw_tool_calls_total', 'Calls by tool, server and outcome');
-  const seconds = metrics.histogram('mcpgw_tool_call_duration_seconds', 'From routing to reply', bucketsSeconds);
+  const seconds = metrics.histogram(
+    'mcpgw_tool_call_duration_seconds',
+    'From routing to reply',
+    bucketsSeconds,
+  );
   const errors = metrics.counter('mcpgw_upstream_errors_total', 'Calls that a server failed, by reason');
   return (next) => async (call) => {
     const fromMs = clock.monotonicMs();
@@ -43,7 +49,9 @@ function statusOf(outcome: Reply | Fault): string {
 
 /** Resource URIs are not labels: there may be any number of them. */
 function toolLabel(call: Routed): string {
-  return call.message.method === 'tools/call' || call.message.method === 'prompts/get' ? call.target : call.message.method;
+  return call.message.method === 'tools/call' || call.message.method === 'prompts/get'
+    ? call.target
+    : call.message.method;
 }
 
 function callFields(call: Routed, fault: Fault, traceId: string) {

@@ -28,7 +28,9 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<st
 function decode(chunks: readonly Buffer[]): string | Fault {
   const first = chunks[0];
   const whole = chunks.length === 1 && first ? first : Buffer.concat(chunks);
-  return isUtf8(whole) ? whole.toString('utf8') : { fault: 'bad_json', detail: 'the body is not valid UTF-8' };
+  return isUtf8(whole)
+    ? whole.toString('utf8')
+    : { fault: 'bad_json', detail: 'the body is not valid UTF-8' };
 }
 
 /** `application/json` with any parameters; letters in any case. */

@@ -24,17 +24,27 @@ export interface FrontParts {
 const aggregate: Door = { door: 'aggregate' };
 
 export function front(parts: FrontParts): HttpHandler {
-  const requests = parts.telemetry.metrics.counter('mcpgw_http_requests_total', 'Requests by method, path and status');
+  const requests = parts.telemetry.metrics.counter(
+    'mcpgw_http_requests_total',
+    'Requests by method, path and status',
+  );
   return (request, response) => {
     const path = pathOf(request);
     response.once('finish', () => {
-      const labels = { method: request.method ?? '', path: pathLabel(path, parts.mounts), status_code: String(response.statusCode) };
+      const labels = {
+        method: request.method ?? '',
+        path: pathLabel(path, parts.mounts),
+        status_code: String(response.statusCode),
+      };
       requests.add(1, labels);
     });
     const refused = refuse(request, parts);
     if (refused) return sendFault(response, refused);
     serve(request, response, path, parts).catch((thrown: unknown) => {
-      parts.telemetry.log.error('a request failed inside', { path: pathLabel(path, parts.mounts), error: thrown });
+      parts.telemetry.log.error('a request failed inside', {
+        path: pathLabel(path, parts.mounts),
+        error: thrown,
+      });
       if (response.headersSent) response.destroy();
       else sendFault(response, { fault: 'internal', detail: 'the gateway failed; its log says more' });
     });
@@ -60,7 +70,12 @@ function refuse(request: IncomingMessage, parts: FrontParts): Fault | undefined 
   return undefined;
 }
 
-async function serve(request: IncomingMessage, response: ServerResponse, path: string, parts: FrontParts): Promise<void> {
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+  parts: FrontParts,
+): Promise<void> {
   const door = doorOf(path);
   if (door) return parts.serveMcp(request, response, door);
   const mount = mountOf(path, parts.mounts);

@@ -11,7 +11,14 @@ function one(request: IncomingMessage, name: string): string | undefined {
 }
 
 /** Node joins or drops repeated headers; two different values of these would be two different requests. */
-const decisive: readonly string[] = ['authorization', 'x-api-key', 'mcp-session-id', 'mcp-protocol-version', 'mcp-method', 'mcp-name'];
+const decisive: readonly string[] = [
+  'authorization',
+  'x-api-key',
+  'mcp-session-id',
+  'mcp-protocol-version',
+  'mcp-method',
+  'mcp-name',
+];
 
 export function repeatedHeader(request: IncomingMessage): Fault | undefined {
   // Every header that Node saw once stands once in rawHeaders; the walk is needed only if some name is repeated.

@@ -1,7 +1,6 @@
 /** The page at `/`: what runs here, and how to connect to it. */
 
-const escaped = (text: string): string =>
-  text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+const escaped = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 export interface HomeFacts {
   readonly version: string;

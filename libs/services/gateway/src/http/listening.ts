@@ -21,10 +21,18 @@ export interface ListeningParts {
 }
 
 const allChanges: ReadonlySet<ListChange> = new Set(['tools', 'resources', 'prompts']);
-const noRoom: Fault = { fault: 'overloaded', detail: 'Too many event streams are open here; try again later.', retryAfterMs: 5_000 };
+const noRoom: Fault = {
+  fault: 'overloaded',
+  detail: 'Too many event streams are open here; try again later.',
+  retryAfterMs: 5_000,
+};
 
 /** GET on a legacy session: one stream a session; a new one takes the place of the old. */
-export function openSessionStream(response: ServerResponse, session: ClientSession, parts: ListeningParts): Fault | undefined {
+export function openSessionStream(
+  response: ServerResponse,
+  session: ClientSession,
+  parts: ListeningParts,
+): Fault | undefined {
   if (parts.streams.full() && !session.closeStream) return noRoom;
   session.closeStream?.();
   const stream = parts.streams.open(
@@ -61,9 +69,15 @@ export function openListen(
   parts: ListeningParts,
 ): Fault | undefined {
   const asked = parseJsonObject(paramText(message.params, 'notifications') ?? '');
-  if (!asked) return { fault: 'bad_params', detail: 'params.notifications is missing: an object such as {"toolsListChanged": true}.' };
+  if (!asked)
+    return {
+      fault: 'bad_params',
+      detail: 'params.notifications is missing: an object such as {"toolsListChanged": true}.',
+    };
   if (parts.streams.full()) return noRoom;
-  const honoured = Object.fromEntries(Object.keys(filterNames).flatMap((name) => (asked[name] === true ? [[name, true]] : [])));
+  const honoured = Object.fromEntries(
+    Object.keys(filterNames).flatMap((name) => (asked[name] === true ? [[name, true]] : [])),
+  );
   const wants = new Set(Object.keys(honoured).flatMap((name) => filterNames[name] ?? []));
   const meta = `{"io.modelcontextprotocol/subscriptionId":${message.idText}}`;
   const done = resultMessage(message.idText, `{"resultType":"complete","_meta":${meta}}`);

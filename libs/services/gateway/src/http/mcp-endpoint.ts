@@ -82,9 +82,14 @@ function admit(request: IncomingMessage, snapshot: Snapshot, config: GatewayConf
 async function post(exchange: Exchange, parts: EndpointParts): Promise<void> {
   const { request, response } = exchange;
   const type = request.headers['content-type'];
-  if (!isJsonType(type)) return sendFault(response, { fault: 'wrong_content_type', got: (type ?? '').slice(0, 128) });
+  if (!isJsonType(type))
+    return sendFault(response, { fault: 'wrong_content_type', got: (type ?? '').slice(0, 128) });
   const accepts = readAccept(request.headers.accept);
-  if (!accepts.json) return sendFault(response, { fault: 'not_acceptable', got: (request.headers.accept ?? '').slice(0, 128) });
+  if (!accepts.json)
+    return sendFault(response, {
+      fault: 'not_acceptable',
+      got: (request.headers.accept ?? '').slice(0, 128),
+    });
   const text = await readBody(request, parts.config.bodyBytesMax);
   if (isFault(text)) return sendFault(response, text);
   const message = readMessage(text);
@@ -123,7 +128,11 @@ function accepted(response: ServerResponse): void {
 }
 
 /** Only a cancellation does something; all others are taken as read. */
-function notified(response: ServerResponse, message: NotificationMessage, session: ClientSession | undefined): void {
+function notified(
+  response: ServerResponse,
+  message: NotificationMessage,
+  session: ClientSession | undefined,
+): void {
   if (message.method === 'notifications/cancelled') {
     const requestId = paramText(message.params, 'requestId');
     if (requestId !== undefined) session?.running.get(requestId)?.abort();
@@ -142,7 +151,13 @@ async function answer(
   const { response, door, principal, snapshot } = exchange;
   if (message.method === 'initialize') return initialize(exchange, message, parts);
   if (message.method === 'subscriptions/listen' && spoken.era === 'modern') {
-    if (!acceptsSse) return sendFault(response, { fault: 'not_acceptable', got: 'no text/event-stream' }, message.idText, 'modern');
+    if (!acceptsSse)
+      return sendFault(
+        response,
+        { fault: 'not_acceptable', got: 'no text/event-stream' },
+        message.idText,
+        'modern',
+      );
     const refused = openListen(response, message, principal, door, parts);
     return refused && sendFault(response, refused, message.idText, 'modern');
   }
@@ -193,15 +208,21 @@ async function initialize(exchange: Exchange, message: RequestMessage, parts: En
   const version = negotiate(asked.version);
   const { clientCapabilities, clientInfo } = asked;
   const session = parts.sessions.open({ principal, door, version, clientCapabilities, clientInfo });
-  sendJson(response, 200, resultMessage(message.idText, initializeResult(face, version)), { 'mcp-session-id': session.id });
+  sendJson(response, 200, resultMessage(message.idText, initializeResult(face, version)), {
+    'mcp-session-id': session.id,
+  });
 }
 
 async function listen(exchange: Exchange, parts: EndpointParts): Promise<void> {
   const { request, response } = exchange;
   if (!readAccept(request.headers.accept).sse) {
-    return sendFault(response, { fault: 'not_acceptable', got: (request.headers.accept ?? '').slice(0, 128) });
+    return sendFault(response, {
+      fault: 'not_acceptable',
+      got: (request.headers.accept ?? '').slice(0, 128),
+    });
   }
-  if (sessionIdOf(request) === undefined) return sendFault(response, { fault: 'wrong_http_method', allow: 'POST' });
+  if (sessionIdOf(request) === undefined)
+    return sendFault(response, { fault: 'wrong_http_method', allow: 'POST' });
   const session = findSession(exchange, parts);
   if (isFault(session)) return sendFault(response, session);
   const refused = openSessionStream(response, session, parts);
@@ -210,7 +231,8 @@ async function listen(exchange: Exchange, parts: EndpointParts): Promise<void> {
 
 async function end(exchange: Exchange, parts: EndpointParts): Promise<void> {
   const { request, response } = exchange;
-  if (sessionIdOf(request) === undefined) return sendFault(response, { fault: 'wrong_http_method', allow: 'POST' });
+  if (sessionIdOf(request) === undefined)
+    return sendFault(response, { fault: 'wrong_http_method', allow: 'POST' });
   const session = findSession(exchange, parts);
   if (isFault(session)) return sendFault(response, session);
   parts.sessions.end(session);

@@ -1,12 +1,25 @@
 /** Puts replies and faults on the wire, in the form in which the caller asked. */
 
 import type { ServerResponse } from 'node:http';
-import { encodeSse, faultData, faultMessage, faultTable, isFault, type Era, type Fault, type Reply } from '@cruvero/core';
+import {
+  encodeSse,
+  faultData,
+  faultMessage,
+  faultTable,
+  isFault,
+  type Era,
+  type Fault,
+  type Reply,
+} from '@cruvero/core';
 
 /** JSON-RPC error object for a fault. */
 export function faultText(fault: Fault): string {
   const data = faultData(fault);
-  const error = { code: faultTable[fault.fault].code, message: faultMessage(fault), ...(data === undefined ? {} : { data }) };
+  const error = {
+    code: faultTable[fault.fault].code,
+    message: faultMessage(fault),
+    ...(data === undefined ? {} : { data }),
+  };
   return JSON.stringify(error);
 }
 
@@ -45,7 +58,12 @@ function replyStatus(reply: Reply, era: Era): number {
   return reply.code === -32020 || reply.code === -32021 || reply.code === -32022 ? 400 : 200;
 }
 
-export function sendJson(response: ServerResponse, status: number, text: string, headers: Record<string, string> = {}): void {
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Record<string, string> = {},
+): void {
   if (response.headersSent || response.destroyed) return;
   response.writeHead(status, {
     'content-type': 'application/json',
@@ -115,6 +133,8 @@ export class CallAnswer {
   }
 
   #message(reply: Reply): string {
-    return reply.kind === 'result' ? resultMessage(this.#idText, reply.text) : errorMessage(this.#idText, reply.text);
+    return reply.kind === 'result'
+      ? resultMessage(this.#idText, reply.text)
+      : errorMessage(this.#idText, reply.text);
   }
 }

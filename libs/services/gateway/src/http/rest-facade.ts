@@ -65,7 +65,9 @@ export function restFacade(parts: RestParts): HttpHandler {
     router.post(`${path}/execute`, (request, response) => execute(request, response, parts));
   }
   app.use(restPrefix, router);
-  app.use((request: Request, response: Response) => sendRestFault(response, { fault: 'no_such_path', path: request.path.slice(0, 128) }));
+  app.use((request: Request, response: Response) =>
+    sendRestFault(response, { fault: 'no_such_path', path: request.path.slice(0, 128) }),
+  );
   app.use(onError(parts));
   return (request, response) => void app(request, response);
 }
@@ -121,7 +123,8 @@ function healthOf(server: Server, parts: RestParts) {
   };
 }
 
-const isHealthy = (instance: Instance): boolean => instance.health === 'healthy' || instance.health === 'unknown';
+const isHealthy = (instance: Instance): boolean =>
+  instance.health === 'healthy' || instance.health === 'unknown';
 
 /** Upper case as in the mesh's own answers; an instance nobody complained about counts as healthy. */
 function detail(instance: Instance) {
@@ -144,7 +147,8 @@ const offersOf: View = (asked, parts, service) => {
   const server = serverNamed(asked, service);
   if (isFault(server)) return server;
   const { lists } = parts.catalog.listsOf(server);
-  const list = (kind: 'tools' | 'resources' | 'resourceTemplates' | 'prompts') => lists?.[kind].map((item) => item.own) ?? [];
+  const list = (kind: 'tools' | 'resources' | 'resourceTemplates' | 'prompts') =>
+    lists?.[kind].map((item) => item.own) ?? [];
   return {
     service: server.name,
     tools: list('tools'),
@@ -164,16 +168,23 @@ const timeoutSecondsMax = 300;
 
 /** A command is a tool's name unless it contains a slash, then an MCP method (appendix E 29). */
 function readCommand(body: unknown, config: GatewayConfig): Command | Fault {
-  if (!isJsonObject(body)) return { fault: 'bad_request', detail: 'The body is a JSON object {"command": …, "params": {…}}.' };
+  if (!isJsonObject(body))
+    return { fault: 'bad_request', detail: 'The body is a JSON object {"command": …, "params": {…}}.' };
   const command = body['command'] ?? body['method'];
   if (typeof command !== 'string' || command === '') {
-    return { fault: 'bad_params', detail: '"command" is missing: the name of a tool, or an MCP method such as "tools/list".' };
+    return {
+      fault: 'bad_params',
+      detail: '"command" is missing: the name of a tool, or an MCP method such as "tools/list".',
+    };
   }
   const params = body['params'] ?? {};
   if (!isJsonObject(params)) return { fault: 'bad_params', detail: '"params" is an object.' };
   const seconds = body['timeout'] ?? config.callDeadlineMs / 1_000;
   if (typeof seconds !== 'number' || !(seconds > 0) || seconds > timeoutSecondsMax) {
-    return { fault: 'bad_params', detail: `"timeout" is a number of seconds above 0, at most ${timeoutSecondsMax}.` };
+    return {
+      fault: 'bad_params',
+      detail: `"timeout" is a number of seconds above 0, at most ${timeoutSecondsMax}.`,
+    };
   }
   const timeoutMs = Math.min(seconds * 1_000, config.callDeadlineMs);
   if (command.includes('/')) return { method: command, params, timeoutMs };
@@ -189,11 +200,15 @@ async function execute(request: Request, response: Response, parts: RestParts): 
   if (isFault(command)) return sendRestFault(response, command);
   const abort = new AbortController();
   response.once('close', () => response.writableFinished || abort.abort());
-  const outcome = await parts.calls.run(inbound(request, asked, server.name, command, abort, parts), asked.principal);
+  const outcome = await parts.calls.run(
+    inbound(request, asked, server.name, command, abort, parts),
+    asked.principal,
+  );
   if (response.destroyed) return;
   if (isFault(outcome)) return sendRestFault(response, outcome);
   const own = JSON.stringify(server.name);
-  if (outcome.kind === 'error') return sendText(response, 422, `{"service":${own},"success":false,"error":${outcome.text}}`);
+  if (outcome.kind === 'error')
+    return sendText(response, 422, `{"service":${own},"success":false,"error":${outcome.text}}`);
   sendText(response, 200, `{"service":${own},"success":true,"result":${outcome.text}}`);
 }
 
@@ -222,7 +237,10 @@ function sendText(response: Response, status: number, text: string): void {
   response.status(status).type('application/json').send(text);
 }
 
-const restStatus: Readonly<Partial<Record<Fault['fault'], number>>> = { unknown_tool: 404, unknown_resource: 404 };
+const restStatus: Readonly<Partial<Record<Fault['fault'], number>>> = {
+  unknown_tool: 404,
+  unknown_resource: 404,
+};
 
 /** `{error: {code, message, details}}`, as the admin API answers too. */
 function sendRestFault(response: Response, fault: Fault): void {
@@ -238,10 +256,15 @@ function onError(parts: RestParts) {
   return (thrown: unknown, _request: Request, response: Response, next: NextFunction): void => {
     if (response.headersSent) return next(thrown);
     const status = statusIn(thrown);
-    if (status === 413) return sendRestFault(response, { fault: 'body_too_large', bytesMax: parts.config.bodyBytesMax });
-    if (status === 400 && isParseFailure(thrown)) return sendRestFault(response, { fault: 'bad_json', detail: 'it cannot be parsed' });
+    if (status === 413)
+      return sendRestFault(response, { fault: 'body_too_large', bytesMax: parts.config.bodyBytesMax });
+    if (status === 400 && isParseFailure(thrown))
+      return sendRestFault(response, { fault: 'bad_json', detail: 'it cannot be parsed' });
     if (status >= 400 && status < 500) {
-      return sendRestFault(response, { fault: 'bad_request', detail: `${STATUS_CODES[status] ?? 'Bad request'}.` });
+      return sendRestFault(response, {
+        fault: 'bad_request',
+        detail: `${STATUS_CODES[status] ?? 'Bad request'}.`,
+      });
     }
     parts.log.error('a REST request failed inside', { error: thrown });
     sendRestFault(response, { fault: 'internal', detail: 'the gateway failed; its log says more' });
@@ -250,11 +273,13 @@ function onError(parts: RestParts) {
 
 /** The word of express for a body that is no JSON. */
 function isParseFailure(thrown: unknown): boolean {
-  return typeof thrown === 'object' && thrown !== null && 'type' in thrown && thrown.type === 'entity.parse.failed';
+  return (
+    typeof thrown === 'object' && thrown !== null && 'type' in thrown && thrown.type === 'entity.parse.failed'
+  );
 }
 
 function statusIn(thrown: unknown): number {
-  const status = typeof thrown === 'object' && thrown !== null && 'status' in thrown ? thrown.status : undefined;
+  const status =
+    typeof thrown === 'object' && thrown !== null && 'status' in thrown ? thrown.status : undefined;
   return typeof status === 'number' ? status : 500;
 }
-

@@ -55,7 +55,8 @@ export class Streams {
     const stream: OpenStream = {
       send: (text) => this.#send(response, text),
       end: (last) => {
-        if (!response.writableEnded && !response.destroyed) response.end(last === undefined ? undefined : encodeSse(last, 'message'));
+        if (!response.writableEnded && !response.destroyed)
+          response.end(last === undefined ? undefined : encodeSse(last, 'message'));
       },
     };
     const held: Held = { response, sinceMs: this.#clock.monotonicMs(), onAge: () => onAge(stream) };

@@ -37,16 +37,25 @@ describe('the lifecycle path', () => {
     const client = await open(world);
     const answer = await client.post(path, announce());
     assert.deepEqual([answer.status, answer.body], [202, { action: 'none' }]);
-    await until('the server is kept', async () => (await world.memory.get(defaultTenant, weather))?.toolCount === 1);
+    await until(
+      'the server is kept',
+      async () => (await world.memory.get(defaultTenant, weather))?.toolCount === 1,
+    );
   });
 
   it('takes a deregistration, which takes the server away', async () => {
     await using world = new World();
     const client = await open(world);
     await client.post(path, announce());
-    await until('the server is kept', async () => (await world.memory.get(defaultTenant, weather)) !== undefined);
+    await until(
+      'the server is kept',
+      async () => (await world.memory.get(defaultTenant, weather)) !== undefined,
+    );
     assert.equal((await client.post(path, event('deregister', {}))).status, 202);
-    await until('the server is gone', async () => (await world.memory.get(defaultTenant, weather)) === undefined);
+    await until(
+      'the server is gone',
+      async () => (await world.memory.get(defaultTenant, weather)) === undefined,
+    );
   });
 
   it('tells a sidecar that was forgotten to announce again, and one that is known nothing', async () => {
@@ -55,7 +64,10 @@ describe('the lifecycle path', () => {
     const beat = event('heartbeat', { seq: 1 });
     assert.deepEqual((await client.post(path, beat)).body, { action: 're_register' });
     await client.post(path, announce());
-    await until('the server is kept', async () => (await world.memory.get(defaultTenant, weather)) !== undefined);
+    await until(
+      'the server is kept',
+      async () => (await world.memory.get(defaultTenant, weather)) !== undefined,
+    );
     assert.deepEqual((await client.post(path, beat)).body, { action: 'none' });
   });
 
@@ -72,16 +84,27 @@ describe('the lifecycle path', () => {
     await using world = new World();
     const client = await open(world);
     assert.equal((await client.post(path, announce({ tenant_id: acme }))).status, 202);
-    await until('the server is kept for acme', async () => (await world.memory.get(acme, weather)) !== undefined);
+    await until(
+      'the server is kept for acme',
+      async () => (await world.memory.get(acme, weather)) !== undefined,
+    );
     assert.equal(await world.memory.get(defaultTenant, weather), undefined);
   });
 
   it('refuses children of this process, events that are none, and keys without the scope admin', async () => {
     await using world = new World();
     const client = await open(world);
-    const inproc = await client.post(path, announce({}, { transport: 'inproc', endpoint: 'inproc://everything/x' }));
+    const inproc = await client.post(
+      path,
+      announce({}, { transport: 'inproc', endpoint: 'inproc://everything/x' }),
+    );
     assert.deepEqual([inproc.status, codeOf(inproc)], [400, 'bad_request']);
-    for (const body of [{}, { event_type: 'mcp.verdict' }, announce({}, { server: 'No Name' }), [1]] as Json[]) {
+    for (const body of [
+      {},
+      { event_type: 'mcp.verdict' },
+      announce({}, { server: 'No Name' }),
+      [1],
+    ] as Json[]) {
       assert.equal((await client.post(path, body)).status, 400, JSON.stringify(body));
     }
     const registry = await world.start();

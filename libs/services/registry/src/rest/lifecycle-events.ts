@@ -36,14 +36,25 @@ export const postLifecycleEvent = (parts: RestParts): Route =>
     answers: { 202: takenSchema },
     handle: async ({ principal, body }) => {
       if (body.event_type === 'mcp.announce' && body.payload.transport === 'inproc') {
-        return problem(400, 'bad_request', 'The transport "inproc" is for children of this process; announce http or sse.');
+        return problem(
+          400,
+          'bad_request',
+          'The transport "inproc" is for children of this process; announce http or sse.',
+        );
       }
       const tenantId = tenantFor(principal, body.tenant_id);
       if (typeof tenantId !== 'string') return tenantId;
       const event = { ...body, tenant_id: tenantId } as Json;
-      const fault = await parts.bus.publishStored(subjectOf(body, parts.change.subjectPrefix), event, body.event_id);
+      const fault = await parts.bus.publishStored(
+        subjectOf(body, parts.change.subjectPrefix),
+        event,
+        body.event_id,
+      );
       if (fault) return problem(503, fault.fault, `The event could not be stored: ${fault.detail}.`);
-      return { status: 202, body: { action: (await isKnown(body, tenantId, parts)) ? 'none' : 're_register' } };
+      return {
+        status: 202,
+        body: { action: (await isKnown(body, tenantId, parts)) ? 'none' : 're_register' },
+      };
     },
   });
 
@@ -66,4 +77,3 @@ async function isKnown(event: LifecycleEvent, tenantId: TenantId, { store }: Res
   const rows = await store.instances(tenantId, server);
   return rows.some((row) => row.instanceId === instance);
 }
-

@@ -1,0 +1,88 @@
+/** One server as a client sees it, directly or through a gateway: asked in the server's own words, answered in them too. */
+
+import { exposedName, exposedUri, isJsonObject, type Json, type JsonObject, type ServerName } from '@cruvero/core';
+import type { StoryClient } from './clients.fixture.ts';
+
+/** A result, or an error as its server worded it. */
+export type Outcome =
+  | { readonly result: Json }
+  | { readonly error: { readonly code: number; readonly message: string; readonly data: Json } };
+
+export interface View {
+  readonly name: string;
+  readonly client: StoryClient;
+  ask(method: string, params: JsonObject): Promise<Outcome>;
+  /** Every item of a list; rejects with the error. */
+  list(kind: Parameters<StoryClient['list']>[0]): Promise<readonly Json[]>;
+}
+
+/** Members that 2026-07-28 asks of results and earlier versions do not know; a gateway adds and takes them away. */
+const modernMembers: ReadonlySet<string> = new Set(['resultType', 'ttlMs', 'cacheScope']);
+
+function withoutEra(result: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(result).filter(([name]) => !modernMembers.has(name)));
+}
+
+/** Both SDKs wrap the error that came; v1 puts its code into the message too. */
+function errorOf(thrown: unknown): Outcome {
+  const { code, message = '', data = null } = thrown as { code?: unknown; message?: string; data?: Json };
+  if (typeof code !== 'number') throw thrown;
+  return { error: { code, message: message.replace(/^MCP error -?\d+: /, ''), data } };
+}
+
+async function outcome(client: StoryClient, method: string, params: JsonObject): Promise<Outcome> {
+  try {
+    return { result: withoutEra(await client.ask(method, params)) };
+  } catch (thrown) {
+    return errorOf(thrown);
+  }
+}
+
+/** The server's own words on both sides: a direct connection, or the server's own door. */
+export function plainView(name: string, client: StoryClient): View {
+  return { name, client, ask: (method, params) => outcome(client, method, params), list: (kind) => client.list(kind) };
+}
+
+/** The aggregate: names and URIs are put into its words, and those that come back into the server's. */
+export function aggregateView(name: string, client: StoryClient, server: ServerName): View {
+  const isMine = (item: JsonObject): boolean => {
+    const { name: exposed, uri = item['uriTemplate'] } = item;
+    const mine = String(uri ?? exposed);
+    return mine.startsWith(exposedUri(server, '')) || mine.startsWith(exposedName(server, ''));
+  };
+  return {
+    name,
+    client,
+    ask: async (method, params) => ownWords(await outcome(client, method, exposed(params, server)), server) as Outcome,
+    list: async (kind) => (await client.list(kind)).filter(isMine).map((item) => ownItem(item, server)),
+  };
+}
+
+function exposed(params: JsonObject, server: ServerName): JsonObject {
+  const { name, uri, ref } = params;
+  return {
+    ...params,
+    ...(typeof name === 'string' ? { name: exposedName(server, name) } : {}),
+    ...(typeof uri === 'string' ? { uri: exposedUri(server, uri) } : {}),
+    ...(isJsonObject(ref) ? { ref: exposed(ref, server) } : {}),
+  };
+}
+
+const cut = (text: string, prefix: string): string => (text.startsWith(prefix) ? text.slice(prefix.length) : text);
+
+function ownItem(item: JsonObject, server: ServerName): Json {
+  const own = ownWords(item, server) as JsonObject;
+  return typeof own['name'] === 'string' ? { ...own, name: cut(own['name'], exposedName(server, '')) } : own;
+}
+
+/** URIs stand at known members only; anything else that a gateway had changed would stay changed, and be found. */
+function ownWords(value: unknown, server: ServerName): Json {
+  if (Array.isArray(value)) return value.map((each) => ownWords(each, server));
+  if (typeof value !== 'object' || value === null) return value as Json;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => {
+      const isUri = (key === 'uri' || key === 'uriTemplate') && typeof inner === 'string';
+      return [key, isUri ? cut(inner, exposedUri(server, '')) : ownWords(inner, server)];
+    }),
+  );
+}
