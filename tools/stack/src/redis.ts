@@ -33,9 +33,11 @@ export async function startRedis(options: ServerOptions = {}): Promise<Server> {
         env: inheritedEnv(),
         logFile,
       },
-      // With its process id, because another server on the port would answer too.
+      // With its process id, because another server on the port would answer too; and INFO is answered while
+      // the data is still being loaded, PING is not.
       isReady: async ({ pid }) =>
-        (await ask(port, 'INFO server\r\n'))?.includes(`process_id:${pid}\r\n`) === true,
+        (await ask(port, 'INFO server\r\n'))?.includes(`process_id:${pid}\r\n`) === true &&
+        (await ask(port, 'PING\r\n'))?.startsWith('+PONG') === true,
       readyWithinMs: 30_000,
       stopSignal: 'SIGTERM',
       stopWithinMs: 10_000,

@@ -18,23 +18,34 @@ export interface View {
 
 /** Members that 2026-07-28 asks of results and earlier versions do not know; a gateway adds and takes them away. */
 const modernMembers: ReadonlySet<string> = new Set(['resultType', 'ttlMs', 'cacheScope']);
+const modernMeta = 'io.modelcontextprotocol/serverInfo';
 
-function withoutEra(result: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(result).filter(([name]) => !modernMembers.has(name)));
+/** The outcome without what belongs to one era only: what is left is the same in both. */
+export function withoutEra(outcome: Outcome): Outcome {
+  if ('error' in outcome || !isJsonObject(outcome.result)) return outcome;
+  const { _meta: meta, ...members } = outcome.result;
+  const kept = Object.entries(isJsonObject(meta) ? meta : {}).filter(([name]) => name !== modernMeta);
+  return {
+    result: {
+      ...Object.fromEntries(Object.entries(members).filter(([name]) => !modernMembers.has(name))),
+      ...(kept.length === 0 ? {} : { _meta: Object.fromEntries(kept) }),
+    },
+  };
 }
 
-/** Both SDKs wrap the error that came; v1 puts its code into the message too. */
-function errorOf(thrown: unknown): Outcome {
+/** Both SDKs wrap the error that came; v1 puts its code in front of the message. */
+function errorOf(thrown: unknown, client: StoryClient): Outcome {
   const { code, message = '', data = null } = thrown as { code?: unknown; message?: string; data?: Json };
   if (typeof code !== 'number') throw thrown;
-  return { error: { code, message: message.replace(/^MCP error -?\d+: /, ''), data } };
+  const said = client.kind === 'legacy' ? message.replace(/^MCP error -?\d+: /, '') : message;
+  return { error: { code, message: said, data } };
 }
 
 async function outcome(client: StoryClient, method: string, params: JsonObject): Promise<Outcome> {
   try {
-    return { result: withoutEra(await client.ask(method, params)) };
+    return { result: await client.ask(method, params) };
   } catch (thrown) {
-    return errorOf(thrown);
+    return errorOf(thrown, client);
   }
 }
 
