@@ -4,13 +4,14 @@ import { basename, join } from 'node:path';
 import type { ListKind } from '@cruvero/core';
 import { storyClient, type StoryClient } from './clients.fixture.ts';
 import type { Entry } from './config-file.fixture.ts';
-import { connectDirect } from './legacy-client.fixture.ts';
+import { connectLegacyDirect } from './legacy-client.fixture.ts';
+import { connectModernDirect } from './modern-client.fixture.ts';
 import { root } from './program.fixture.ts';
 
 const bin = join(root, 'node_modules/.bin');
 
 /** A client of the entry's command; its end ends the command. */
-export async function direct(entry: Entry): Promise<StoryClient> {
+export async function direct(entry: Entry, kind: 'legacy' | 'modern' = 'legacy'): Promise<StoryClient> {
   const {
     command,
     args = [],
@@ -22,7 +23,8 @@ export async function direct(entry: Entry): Promise<StoryClient> {
   };
   const isOurs = basename(command) === command;
   const given = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, HOME: process.env['HOME'] ?? '/', ...env };
-  return storyClient('legacy', await connectDirect(isOurs ? join(bin, command) : command, args, given));
+  const asked = { command: isOurs ? join(bin, command) : command, args, env: given };
+  return storyClient(kind, await (kind === 'legacy' ? connectLegacyDirect(asked) : connectModernDirect(asked)));
 }
 
 /** Names, URIs and templates of everything that a server offers, each kind sorted. */

@@ -5,7 +5,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ResultSchema } from '@modelcontextprotocol/sdk/types.js';
 import type { JsonObject } from '@cruvero/core';
-import type { Change, SdkClient } from './sdk-client.fixture.ts';
+import type { Change, Command, SdkClient } from './sdk-client.fixture.ts';
 import { until } from './until.fixture.ts';
 
 const implementation = { name: 'e2e-legacy', version: '1.0.0' };
@@ -31,13 +31,9 @@ export async function connectLegacy(url: URL, key: string | undefined): Promise<
 }
 
 /** A server of its own, without any gateway: what results through one are compared with. */
-export async function connectDirect(
-  command: string,
-  args: readonly string[],
-  env: Record<string, string>,
-): Promise<SdkClient> {
+export async function connectLegacyDirect(command: Command): Promise<SdkClient> {
   const client = new Client(implementation);
-  await client.connect(new StdioClientTransport({ command, args: [...args], env, stderr: 'ignore' }));
+  await client.connect(new StdioClientTransport({ ...command, args: [...command.args], stderr: 'ignore' }));
   return sdkClient(client, async () => undefined);
 }
 

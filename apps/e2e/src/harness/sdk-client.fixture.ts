@@ -20,3 +20,11 @@ export interface SdkClient {
   };
   close(): Promise<void>;
 }
+
+/** A server as a child process of the client. */
+export interface Command {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** The whole environment. */
+  readonly env: Record<string, string>;
+}

@@ -3,18 +3,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { listKinds, readServerName, type Json, type JsonObject, type ServerName } from '@cruvero/core';
-import { startLegacyServer, startModernServer, type FixtureServer } from '@cruvero/testkit';
+import { startLegacyServer, startLegacySseServer, startModernServer, type FixtureServer } from '@cruvero/testkit';
 import fc from 'fast-check';
 import { argumentsOf } from '../harness/arguments.fixture.ts';
 import { connect, type ClientKind, type StoryClient } from '../harness/clients.fixture.ts';
-import { referenceServers } from '../harness/config-file.fixture.ts';
+import { modernCommand, referenceServers } from '../harness/config-file.fixture.ts';
 import { direct } from '../harness/direct.fixture.ts';
 import type { Layout } from '../harness/layout.fixture.ts';
 import { overLayouts } from '../harness/over-layouts.fixture.ts';
 import { aggregateView, plainView, withoutEra, type Outcome, type View } from '../harness/view.fixture.ts';
 
 const clientKinds: readonly ClientKind[] = ['legacy', 'modern'];
-const runsOfATool = 8;
+const runsOfATool = 6;
 
 /** What to ask of a server, in its own words. */
 interface Subject {
@@ -96,6 +96,20 @@ const fixture = (label: string, kind: ClientKind, server: () => FixtureServer): 
   ],
   direct: () => connect(kind, { url: server().url.replace(/\/mcp$/, '') }),
 });
+
+/** Over stdio the fixture has three more tools, so it is compared with one of its own. */
+const newCommand = modernCommand('--name=new', '--tools-per-page=5');
+const likeFixture = fixture('new-command', 'modern', () => assert.fail());
+const modernByCommand: Subject = {
+  ...likeFixture,
+  left: {
+    ...likeFixture.left,
+    exit: 'it ends the server',
+    'write-stderr': 'it writes where no client sees it',
+    environment: 'it tells the environment of its process',
+  },
+  direct: () => direct(newCommand, 'modern'),
+};
 
 /** Times of day in answers are the only thing that two calls of the same tool may differ in. */
 function timeless(outcome: Outcome): Outcome {
@@ -204,15 +218,15 @@ function differ(subject: Subject, layout: () => Layout): void {
 }
 
 let legacyServer: FixtureServer;
+let sseServer: FixtureServer;
 let modernServer: FixtureServer;
 before(async () => {
   legacyServer = await startLegacyServer({ serverName: 'old', toolsPerPage: 5 });
+  // What comes over HTTP+SSE is compared with the same catalogue over Streamable HTTP.
+  sseServer = await startLegacySseServer({ serverName: 'old', toolsPerPage: 5 });
   modernServer = await startModernServer({ serverName: 'new', toolsPerPage: 5 });
 });
-after(async () => {
-  await legacyServer.close();
-  await modernServer.close();
-});
+after(() => Promise.all([legacyServer.close(), sseServer.close(), modernServer.close()]));
 
 overLayouts(
   'results through the gateway equal direct ones',
@@ -220,12 +234,16 @@ overLayouts(
     servers: {
       everything: referenceServers('/nowhere')['everything'] ?? assert.fail(),
       old: { url: legacyServer.url },
+      older: { type: 'sse', url: sseServer.url },
       new: { url: modernServer.url },
+      'new-command': newCommand,
     },
   }),
   (layout) => {
     differ(everything, layout);
     differ(fixture('old', 'legacy', () => legacyServer), layout);
+    differ(fixture('older', 'legacy', () => legacyServer), layout);
     differ(fixture('new', 'modern', () => modernServer), layout);
+    differ(modernByCommand, layout);
   },
 );

@@ -11,7 +11,7 @@ import { referenceServers } from '../harness/config-file.fixture.ts';
 import { direct, offerOf, type Offer } from '../harness/direct.fixture.ts';
 import { layoutKinds, type Layout } from '../harness/layout.fixture.ts';
 import { startLayout } from '../harness/over-layouts.fixture.ts';
-import { rawCall, rawRequest } from '../harness/raw.fixture.ts';
+import { listedServers, rawCall, rawRequest } from '../harness/raw.fixture.ts';
 import { root } from '../harness/program.fixture.ts';
 
 const textOf = (result: JsonObject): string => {
@@ -79,10 +79,13 @@ for (const kind of layoutKinds) {
   describe(`first start, ${kind}`, () => {
     let folder = '';
     let layout: Layout;
+    let listedAtReady: ReadonlySet<string>;
     const servers = Object.keys(oneCallEach);
     before(async () => {
       folder = await mkdtemp(join(tmpdir(), 'cruvero-e2e-first-'));
-      layout = await startLayout(kind, { ownConfig: true, folder, awaits: servers });
+      // Apart, each process says `ready` for itself; the bridge's servers join when they answer.
+      layout = await startLayout(kind, { ownConfig: true, folder, awaits: kind === 'embedded' ? [] : servers });
+      listedAtReady = await listedServers(layout);
     });
     after(async () => {
       await layout.stop();
@@ -97,6 +100,7 @@ for (const kind of layoutKinds) {
         assert.ok(layout.stdout().includes(key));
       }
       assert.notEqual(layout.agentKey, layout.adminKey);
+      assert.deepEqual([...listedAtReady].sort(), [...servers].sort(), 'ready means that every server is listed');
     });
 
     for (const clientKind of clientKinds) {

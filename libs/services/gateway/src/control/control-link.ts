@@ -15,6 +15,7 @@ import {
   verdictSchema,
   type ConfigScope,
   type GatewayEventType,
+  type ReadPart,
 } from '@cruvero/contracts';
 import type { HealthStatus, Json } from '@cruvero/core';
 import {
@@ -72,23 +73,14 @@ export function startControlLink(config: GatewayConfig, parts: ControlParts): Co
 
   const report = (type: GatewayEventType, payload: Json): void => {
     const timestamp = new Date(clock.nowMs()).toISOString();
-    void bus.publish(gatewaySubjects.event(gatewayId, type), {
-      event_type: type,
-      timestamp,
-      gateway_id: gatewayId,
-      payload,
-    });
-  };
-
-  const readPart = async (key: string): Promise<string | undefined> => {
-    const read = await bus.getValue(configBucket, key);
-    return isBusFault(read) ? undefined : read.value;
+    const event = { event_type: type, timestamp, gateway_id: gatewayId, payload };
+    void bus.publish(gatewaySubjects.event(gatewayId, type), event);
   };
 
   const take = async (message: BusMessage): Promise<void> => {
     const scope = message.subject.slice(message.subject.lastIndexOf('.') + 1);
     if (!isScope(scope)) return;
-    const body = await readConfigBody(message.body, readPart);
+    const body = await readConfigBody(message.body, partReader(bus));
     const payload = isDecodeProblem(body) ? body : decode(schemas[scope], body);
     if (isDecodeProblem(payload)) {
       log.warn('configuration refused; the last good one stays', { scope, problem: payload.problem });
@@ -125,6 +117,14 @@ export function startControlLink(config: GatewayConfig, parts: ControlParts): Co
       timer.cancel();
       await Promise.all(subscriptions.map((s) => s.close()));
     },
+  };
+}
+
+/** Reads one part of a configuration that did not fit in a message. */
+function partReader(bus: Bus): ReadPart {
+  return async (key) => {
+    const read = await bus.getValue(configBucket, key);
+    return isBusFault(read) ? undefined : read.value;
   };
 }
 

@@ -8,6 +8,7 @@ import {
   serverKey,
   stepBreaker,
   type Breaker,
+  type BreakerEvent,
   type BreakerPolicy,
   type Fault,
   type Instance,
@@ -45,78 +46,103 @@ export interface Balancer {
 }
 
 export function balancer(policy: BreakerPolicy, forward: Forward, parts: BalanceParts): Balancer {
-  const { clock, random, tried } = parts;
-  const states = new Map<string, InstanceState>();
-  const turns = new Map<ServerKey, number>();
-  const stateOf = (server: Server, instance: Instance): InstanceState => {
-    const key = stateKey(server, instance);
-    let state = states.get(key);
-    const label = `${server.tenantId}/${server.name}/${instance.instanceId}`;
-    if (!state) states.set(key, (state = { label, breaker: admitting, inFlight: 0 }));
-    return state;
-  };
-  parts.telemetry.metrics.gauge('mcpgw_circuit_breaker_state', '0 admitting, 1 shut, 2 probing', () =>
-    [...states.values()].map((s) => ({
-      value: breakerNumber[s.breaker.at],
-      labels: { backend: s.label, state: s.breaker.at },
-    })),
-  );
+  return new InstanceBalancer(policy, forward, parts);
+}
 
-  const step = (call: Routed, instance: Instance, event: Parameters<typeof stepBreaker>[1]): void => {
-    const state = stateOf(call.server, instance);
-    const was = state.breaker;
-    const is = stepBreaker(was, event, clock.nowMs(), policy);
-    state.breaker = is;
-    if (was.at === 'admitting' && is.at === 'shut') parts.onHealth(call.server, instance, false);
-    if (was.at === 'probing' && is.at === 'admitting') parts.onHealth(call.server, instance, true);
-  };
+class InstanceBalancer implements Balancer {
+  readonly #policy: BreakerPolicy;
+  readonly #forward: Forward;
+  readonly #parts: BalanceParts;
+  readonly #states = new Map<string, InstanceState>();
+  readonly #turns = new Map<ServerKey, number>();
 
-  const attempt = async (call: Routed, instance: Instance): Promise<Reply | Fault> => {
-    const state = stateOf(call.server, instance);
-    step(call, instance, 'asked');
-    state.inFlight += 1;
-    try {
-      const outcome = await forward(call, instance);
-      step(call, instance, isFault(outcome) ? breakerEvent(outcome) : 'succeeded');
-      return outcome;
-    } finally {
-      state.inFlight -= 1;
-    }
-  };
+  constructor(policy: BreakerPolicy, forward: Forward, parts: BalanceParts) {
+    this.#policy = policy;
+    this.#forward = forward;
+    this.#parts = parts;
+    parts.telemetry.metrics.gauge('mcpgw_circuit_breaker_state', '0 admitting, 1 shut, 2 probing', () =>
+      [...this.#states.values()].map((s) => ({
+        value: breakerNumber[s.breaker.at],
+        labels: { backend: s.label, state: s.breaker.at },
+      })),
+    );
+  }
 
-  const next: Next = (call) => {
-    const key = serverKey(call.server.tenantId, call.server.name);
-    const turn = turns.get(key) ?? 0;
-    turns.set(key, (turn + 1) % 1_000_000_007);
+  readonly next: Next = (call) => {
+    const { clock, random, tried } = this.#parts;
     const seen = tried.get(call.abort) ?? new Set<string>();
     const nowMs = clock.nowMs();
+    const known = (i: Instance): InstanceState | undefined => this.#states.get(stateKey(call.server, i));
     const picked = pickInstance(call.server.instances, call.server.strategy, {
-      inFlight: (i) => states.get(stateKey(call.server, i))?.inFlight ?? 0,
-      admits: (i) => admits(states.get(stateKey(call.server, i))?.breaker ?? admitting, nowMs),
+      inFlight: (i) => known(i)?.inFlight ?? 0,
+      admits: (i) => admits(known(i)?.breaker ?? admitting, nowMs),
       tried: seen,
-      turn,
+      turn: this.#turn(call.server),
       affinity: `${call.principal.tenantId}/${call.principal.name}`,
       random,
     });
     if ('none' in picked) return Promise.resolve(noInstance(call.server.name, picked.none));
     tried.set(call.abort, seen.add(picked.instance.instanceId));
-    return attempt(call, picked.instance);
+    return this.#attempt(call, picked.instance);
   };
 
-  return {
-    next,
-    keepOnly: (servers) => {
-      const wanted = new Set<string>();
-      const names = new Set<ServerKey>();
-      for (const server of servers) {
-        names.add(serverKey(server.tenantId, server.name));
-        for (const instance of server.instances) wanted.add(stateKey(server, instance));
-      }
-      for (const [key, state] of states) if (!wanted.has(key) && state.inFlight === 0) states.delete(key);
-      for (const key of turns.keys()) if (!names.has(key)) turns.delete(key);
-    },
-    inFlight: () => [...states.values()].reduce((sum, s) => sum + s.inFlight, 0),
-  };
+  keepOnly(servers: Iterable<Server>): void {
+    const wanted = new Set<string>();
+    const names = new Set<ServerKey>();
+    for (const server of servers) {
+      names.add(serverKey(server.tenantId, server.name));
+      for (const instance of server.instances) wanted.add(stateKey(server, instance));
+    }
+    for (const [key, state] of this.#states) {
+      if (!wanted.has(key) && state.inFlight === 0) this.#states.delete(key);
+    }
+    for (const key of this.#turns.keys()) if (!names.has(key)) this.#turns.delete(key);
+  }
+
+  inFlight(): number {
+    let count = 0;
+    for (const state of this.#states.values()) count += state.inFlight;
+    return count;
+  }
+
+  async #attempt(call: Routed, instance: Instance): Promise<Reply | Fault> {
+    const state = this.#stateOf(call.server, instance);
+    this.#step(call.server, instance, 'asked');
+    state.inFlight += 1;
+    try {
+      const outcome = await this.#forward(call, instance);
+      this.#step(call.server, instance, isFault(outcome) ? breakerEvent(outcome) : 'succeeded');
+      return outcome;
+    } finally {
+      state.inFlight -= 1;
+    }
+  }
+
+  #step(server: Server, instance: Instance, event: BreakerEvent): void {
+    const state = this.#stateOf(server, instance);
+    const was = state.breaker;
+    const is = stepBreaker(was, event, this.#parts.clock.nowMs(), this.#policy);
+    state.breaker = is;
+    if (was.at === 'admitting' && is.at === 'shut') this.#parts.onHealth(server, instance, false);
+    if (was.at === 'probing' && is.at === 'admitting') this.#parts.onHealth(server, instance, true);
+  }
+
+  #stateOf(server: Server, instance: Instance): InstanceState {
+    const key = stateKey(server, instance);
+    let state = this.#states.get(key);
+    if (!state) {
+      const label = `${server.tenantId}/${server.name}/${instance.instanceId}`;
+      this.#states.set(key, (state = { label, breaker: admitting, inFlight: 0 }));
+    }
+    return state;
+  }
+
+  #turn({ tenantId, name }: Server): number {
+    const key = serverKey(tenantId, name);
+    const turn = this.#turns.get(key) ?? 0;
+    this.#turns.set(key, (turn + 1) % 1_000_000_007);
+    return turn;
+  }
 }
 
 /** An instance that came back under its old id at a new address starts anew; nothing is shared between servers or tenants. */

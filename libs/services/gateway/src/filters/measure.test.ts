@@ -68,4 +68,16 @@ describe('a call', () => {
     });
     assert.ok(!JSON.stringify(telemetry).includes('hunter2'));
   });
+
+  for (const outcome of [{ fault: 'cancelled' }, { fault: 'rate_limited', retryAfterMs: 1 }] as const) {
+    it(`that ended with ${outcome.fault} is no error of its server, and no warning`, async () => {
+      const { telemetry, run } = stage(outcome);
+      await run(routed());
+      assert.ok(![...telemetry.counts.keys()].some((key) => key.startsWith('mcpgw_upstream_errors_total')));
+      assert.deepEqual(
+        telemetry.lines.map(({ level }) => level),
+        ['debug'],
+      );
+    });
+  }
 });

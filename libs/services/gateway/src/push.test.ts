@@ -1,0 +1,79 @@
+/** Listening clients are told of changed lists: theirs only, and several changes in a moment at once. */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { SimClock } from '@cruvero/testkit';
+import { aggregate, doorOf, server, tenant } from './calls.fixture.ts';
+import type { Door } from './pipeline.ts';
+import { Push, type ListChange } from './push.ts';
+
+function stage() {
+  const clock = new SimClock();
+  const push = new Push(clock);
+  const listen = (door: Door, wants: readonly ListChange[] = ['tools', 'resources', 'prompts'], of = 'default') => {
+    const told: ListChange[] = [];
+    const held = push.add({ tenantId: tenant(of), door, wants: new Set(wants), tell: (change) => void told.push(change) });
+    return { told, held };
+  };
+  return { clock, push, listen };
+}
+
+describe('a listening client', () => {
+  it('is told once of many changes in a moment, and again of the next', async () => {
+    const { clock, push, listen } = stage();
+    const { told } = listen(aggregate);
+    for (let n = 0; n < 20; n += 1) push.changed(tenant(), server(`s${n}`), ['tools']);
+    assert.deepEqual(told, []);
+    await clock.advance(50);
+    assert.deepEqual(told, ['tools']);
+    push.changed(tenant(), server(), ['tools', 'prompts']);
+    await clock.advance(50);
+    assert.deepEqual(told, ['tools', 'tools', 'prompts']);
+  });
+
+  it('is told of templates as of resources', async () => {
+    const { clock, push, listen } = stage();
+    const { told } = listen(aggregate);
+    push.changed(tenant(), server(), ['resources', 'resourceTemplates']);
+    await clock.advance(50);
+    assert.deepEqual(told, ['resources']);
+  });
+
+  it('hears only of what it asked for, of its tenant, and of the server behind its door', async () => {
+    const { clock, push, listen } = stage();
+    const prompts = listen(aggregate, ['prompts']);
+    const other = listen(aggregate, ['tools'], 'acme');
+    const web = listen(doorOf('web'));
+    const files = listen(doorOf('files'));
+    push.changed(tenant(), server('files'), ['tools']);
+    await clock.advance(50);
+    assert.deepEqual([prompts.told, other.told, web.told, files.told], [[], [], [], ['tools']]);
+  });
+
+  it('that closed hears nothing, not even of what was due', async () => {
+    const { clock, push, listen } = stage();
+    const { told, held } = listen(aggregate);
+    push.changed(tenant(), server(), ['tools']);
+    held.close();
+    await clock.advance(50);
+    assert.deepEqual(told, []);
+    assert.equal(push.size, 0);
+  });
+
+  it('costs no timer while nothing changes for it', () => {
+    const { clock, push, listen } = stage();
+    listen(aggregate, ['prompts']);
+    push.changed(tenant(), server(), ['tools']);
+    assert.equal(clock.pending, 0);
+  });
+
+  it('hears nothing after the end', async () => {
+    const { clock, push, listen } = stage();
+    const { told } = listen(aggregate);
+    push.changed(tenant(), server(), ['tools']);
+    push.close();
+    await clock.advance(50);
+    assert.deepEqual(told, []);
+    assert.equal(clock.pending, 0);
+  });
+});
