@@ -6,7 +6,6 @@ import { isJsonObject, type JsonObject } from '@cruvero/core';
 import { namedTool, startLegacyServer, startModernServer, type FixtureServer } from '@cruvero/testkit';
 import { connect, type ClientKind, type StoryClient } from '../harness/clients.fixture.ts';
 import { legacyCommand, modernCommand, type Entries } from '../harness/config-file.fixture.ts';
-import type { Layout } from '../harness/layout.fixture.ts';
 import { overLayouts } from '../harness/over-layouts.fixture.ts';
 import { timed, until } from '../harness/until.fixture.ts';
 
