@@ -27,8 +27,7 @@ async function serve(metricsText: () => Promise<string> = async () => 'up 1\n') 
   return {
     health,
     port,
-    ask: (path: string, options: { method?: string; host?: string; body?: string } = {}) =>
-      ask(port, path, options),
+    ask: (path: string, options: Asking = {}) => ask(port, path, options),
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       server.close();
@@ -37,8 +36,16 @@ async function serve(metricsText: () => Promise<string> = async () => 'up 1\n') 
   };
 }
 
-async function ask(port: number, path: string, options: { method?: string; host?: string; body?: string }) {
-  const headers = options.host === undefined ? {} : { host: options.host };
+interface Asking {
+  readonly method?: string;
+  readonly host?: string;
+  readonly origin?: string;
+  readonly body?: string;
+}
+
+async function ask(port: number, path: string, options: Asking) {
+  const { host, origin } = options;
+  const headers = { ...(host === undefined ? {} : { host }), ...(origin === undefined ? {} : { origin }) };
   const asked = httpRequest({ host: '127.0.0.1', port, path, method: options.method ?? 'GET', headers });
   asked.end(options.body);
   const [response] = (await once(asked, 'response')) as [IncomingMessage];
@@ -141,6 +148,18 @@ describe('all else', () => {
     ]) {
       assert.equal((await at.ask('/healthz', { host })).status, 200, host);
     }
+  });
+
+  test('pages of foreign origins are 403 on every path; those of loopback are not', async () => {
+    await using at = await serve();
+    for (const path of ['/healthz', '/readyz', '/metrics', '/nothing']) {
+      for (const origin of ['https://evil.com', 'null', 'http://registry.internal']) {
+        const reply = await at.ask(path, { origin });
+        assert.equal(reply.status, 403, origin);
+        assert.partialDeepStrictEqual(reply.json(), { error: 'wrong_origin' });
+      }
+    }
+    assert.equal((await at.ask('/healthz', { origin: 'http://localhost:3000' })).status, 200);
   });
 
   test('two Host headers are refused', async () => {

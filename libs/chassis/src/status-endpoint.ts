@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HttpHandler, Metrics } from '@cruvero/ports';
 
 import type { Health } from './health.ts';
-import { hostAllowed, soleHeader } from './host-check.ts';
+import { hostAllowed, originAllowed, soleHeader } from './host-check.ts';
 
 export interface StatusOptions {
   readonly service: string;
@@ -79,6 +79,10 @@ async function answer(request: IncomingMessage, options: StatusEndpointOptions):
   };
   if (!hostAllowed(host, allowed)) {
     return refusal(403, 'wrong_host', 'This service does not answer to that Host header.');
+  }
+  // Only browsers send one, and no page has any business here.
+  if (!originAllowed(soleHeader(request.rawHeaders, 'origin'), { names: [], loopback: true })) {
+    return refusal(403, 'wrong_origin', 'This service does not answer to pages of that origin.');
   }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return refusal(405, 'wrong_http_method', 'This service takes GET and HEAD only.');

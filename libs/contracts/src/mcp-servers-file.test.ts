@@ -114,6 +114,22 @@ describe('cruvero.json', () => {
     assert.match(problems.join(), /"!!": nothing of this name/);
   });
 
+  it('takes the last of two entries of one name, and says so', () => {
+    const servers = '{"a":{"command":"one"},"a":{"command":"two"}}';
+    for (const [text, twice] of [
+      [`{"mcpServers":${servers}}`, '"a"'],
+      [`{"mcpServers":{},"mcpServers":${servers}}`, '"mcpServers"'],
+    ] as const) {
+      const read = readServersFile(text);
+      assert.ok('entries' in read);
+      assert.deepEqual(
+        read.entries.map((entry) => entry.kind === 'command' && entry.command),
+        ['two'],
+      );
+      assert.deepEqual(read.problems, [`the member ${twice} stands twice; the last one counts`]);
+    }
+  });
+
   it('takes names of prototypes for names', () => {
     const text =
       '{"mcpServers":{"__proto__":{"command":"a","env":{"__proto__":"x","constructor":"y"}},"constructor":{"command":"b"}}}';

@@ -1,6 +1,13 @@
 /** `cruvero.json`: the `mcpServers` shape that every MCP client's configuration has, read entry by entry. */
 
-import { isJsonProblem, toServerName, wholeValue, type ServerName } from '@cruvero/core';
+import {
+  isJsonProblem,
+  objectMembers,
+  toServerName,
+  wholeObject,
+  wholeValue,
+  type ServerName,
+} from '@cruvero/core';
 import { z } from 'zod';
 
 export const serversFileBytesMax = 1 << 20;
@@ -64,12 +71,21 @@ export function readServersFile(text: string): FileRead {
     return { unreadable: `has no "mcpServers"${hint}` };
   }
   if (!isObject(servers)) return { unreadable: 'has an "mcpServers" that is not an object' };
-  return readEntries(servers);
+  return readEntries(servers, repeatedName(text));
 }
 
-function readEntries(servers: object): FileRead {
+/** JSON.parse takes the last of two members of one name without a word. */
+function repeatedName(text: string): string | undefined {
+  const root = wholeObject(text);
+  if (isJsonProblem(root)) return root.problem;
+  const span = root.get('mcpServers');
+  const servers = span && objectMembers(text, span.start);
+  return servers && isJsonProblem(servers) ? servers.problem : undefined;
+}
+
+function readEntries(servers: object, repeated: string | undefined): FileRead {
   const entries = new Map<ServerName, { readonly label: string; readonly entry: FileEntry }>();
-  const problems: string[] = [];
+  const problems = repeated === undefined ? [] : [`${repeated}; the last one counts`];
   let beyond = 0;
   for (const [label, value] of Object.entries(servers)) {
     if (entries.size >= configuredServersMax) {

@@ -117,6 +117,11 @@ export const serverDeregisterSchema = z.strictObject({
   instance_id: instanceId.optional(),
   reason: z.string().max(512).optional(),
 });
+export const serverDeregisteredSchema = z.object({
+  status: z.literal('deregistered'),
+  server: name,
+  instance_id: instanceId.optional(),
+});
 
 export const gatewayListSchema = z.object({
   items: z.array(

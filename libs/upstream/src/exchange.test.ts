@@ -28,7 +28,8 @@ function streaming(era: 'legacy' | 'modern' = 'modern', bounds = {}) {
   const serve: Script = (seen) => (seen.method === 'tools/call' ? stream.respond(seen) : answer(seen, {}));
   const stage = scene(era === 'legacy' ? legacyScript(serve) : modernScript(serve), bounds);
   const called = (): Promise<void> => until(() => stage.peer.count('tools/call') > 0);
-  const idOfCall = () => stage.peer.seen.findLast(({ method }) => method === 'tools/call')?.message['id'] ?? null;
+  const idOfCall = () =>
+    stage.peer.seen.findLast(({ method }) => method === 'tools/call')?.message['id'] ?? null;
   const done = (): void => stream.send({ jsonrpc: '2.0', id: idOfCall(), result: { done: true } });
   return { ...stage, stream, called, idOfCall, done };
 }
@@ -74,8 +75,15 @@ describe('a request', () => {
 
 describe('an answer in one body', () => {
   it('is given as it came', async () => {
-    const { ask } = scene(modernScript((seen) => text(200, `{"result": {"a":1.0},"id":${String(seen.message['id'])},"jsonrpc":"2.0"}`)));
-    assert.partialDeepStrictEqual(await ask(), { era: 'modern', reply: { kind: 'result', text: '{"a":1.0}' } });
+    const { ask } = scene(
+      modernScript((seen) =>
+        text(200, `{"result": {"a":1.0},"id":${String(seen.message['id'])},"jsonrpc":"2.0"}`),
+      ),
+    );
+    assert.partialDeepStrictEqual(await ask(), {
+      era: 'modern',
+      reply: { kind: 'result', text: '{"a":1.0}' },
+    });
   });
 
   for (const status of [200, 400, 404, 500]) {
@@ -93,8 +101,16 @@ describe('an answer in one body', () => {
   });
 
   const broken: readonly [string, Script, RegExp][] = [
-    ['the id of another request', () => json(200, { jsonrpc: '2.0', id: 'x', result: {} }), /id of another request/],
-    ['a result without an id', () => json(200, { jsonrpc: '2.0', id: null, result: {} }), /id of another request/],
+    [
+      'the id of another request',
+      () => json(200, { jsonrpc: '2.0', id: 'x', result: {} }),
+      /id of another request/,
+    ],
+    [
+      'a result without an id',
+      () => json(200, { jsonrpc: '2.0', id: null, result: {} }),
+      /id of another request/,
+    ],
     ['a notification', () => json(200, note), /no answer/],
     ['no JSON', () => text(200, '<h1>Hi</h1>'), /character 0/],
     ['nothing', () => text(200, ''), /HTTP 200 without a body/],
@@ -138,6 +154,12 @@ describe('what goes wrong on the way', () => {
       assert.partialDeepStrictEqual(await ask(), expected);
     });
   }
+
+  it('names no bound where the transport names none', async () => {
+    const detail = 'the head of the answer is too large';
+    const { ask } = scene(modernScript(() => ({ fault: 'too_large', detail, neverLeft: false })));
+    assert.partialDeepStrictEqual(await ask(), { fault: 'upstream_broken', detail });
+  });
 });
 
 describe('an answer in a stream', () => {
@@ -180,7 +202,11 @@ describe('an answer in a stream', () => {
     ['ends before it', (stream) => stream.end(), /ended without the answer/],
     ['breaks before it', (stream) => stream.fail('the socket was reset'), /socket was reset/],
     ['holds something that is no message', (stream) => stream.push('data: {"a":\n\n'), /character/],
-    ['holds an event beyond the bound', (stream) => stream.push(`data: ${'x'.repeat(2_000)}`), /longer than 1000 characters/],
+    [
+      'holds an event beyond the bound',
+      (stream) => stream.push(`data: ${'x'.repeat(2_000)}`),
+      /longer than 1000 characters/,
+    ],
   ];
   for (const [name, act, detail] of bad) {
     it(`is broken where the stream ${name}`, async () => {
@@ -278,7 +304,8 @@ describe('a caller that gives up', () => {
     abort.abort();
     assert.deepEqual(await asked, { fault: 'cancelled' });
     await until(() => peer.count('notifications/cancelled') === 1);
-    const cancelled = peer.seen.findLast(({ method }) => method === 'notifications/cancelled') ?? assert.fail();
+    const cancelled =
+      peer.seen.findLast(({ method }) => method === 'notifications/cancelled') ?? assert.fail();
     assert.partialDeepStrictEqual(cancelled.message['params'], { requestId: idOfCall() });
     assert.equal(cancelled.session, 's2');
   });

@@ -16,10 +16,17 @@ export function coreFault(fault: UpstreamFault, server: ServerName, timeoutMs: n
     case 'broken':
       return { fault: 'upstream_broken', server, detail: fault.detail };
     case 'too_large':
-      return { fault: 'upstream_too_large', server, bytesMax: Number(/\d+/.exec(fault.detail)?.[0] ?? 0) };
+      return tooLarge(fault.detail, server);
     case 'aborted':
       return { fault: 'cancelled' };
   }
+}
+
+/** The bound stands in the sentence where there is one to tell. */
+function tooLarge(detail: string, server: ServerName): Fault {
+  const bytes = /\d+/.exec(detail)?.[0];
+  if (bytes === undefined) return { fault: 'upstream_broken', server, detail };
+  return { fault: 'upstream_too_large', server, bytesMax: Number(bytes) };
 }
 
 /** What the work gives, or `cancelled` as soon as the caller is gone; the work goes on for others who wait for it. */

@@ -3,7 +3,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isFault, isJsonObject, type JsonObject, type ListKind } from '@cruvero/core';
-import { answer, error, faulted, FakeStream, legacyScript, modernScript, scene, text, until, type Script } from './fake-peer.fixture.ts';
+import {
+  answer,
+  error,
+  faulted,
+  FakeStream,
+  legacyScript,
+  modernScript,
+  scene,
+  text,
+  until,
+  type Script,
+} from './fake-peer.fixture.ts';
 
 const cursorOf = (message: JsonObject): string | undefined => {
   const params = isJsonObject(message['params']) ? message['params'] : {};
@@ -64,7 +75,11 @@ describe('a list', () => {
   });
 
   const refusals: readonly [string, Script, RegExp][] = [
-    ['refuses it', (seen) => error(seen, -32603, 'database is away'), /refused tools\/list.*database is away/],
+    [
+      'refuses it',
+      (seen) => error(seen, -32603, 'database is away'),
+      /refused tools\/list.*database is away/,
+    ],
     ['answers another list', (seen) => answer(seen, { prompts: [] }), /has no tools/],
     ['answers a list that is none', (seen) => answer(seen, { tools: {} }), /has no tools/],
     ['answers HTTP 500', () => text(500, ''), /HTTP 500/],
@@ -79,7 +94,10 @@ describe('a list', () => {
 
   it('ends after the bound though the server keeps its stream lively', async () => {
     const stream = new FakeStream();
-    const stage = scene(modernScript((seen) => stream.respond(seen)), { timeoutMs: 1_000 });
+    const stage = scene(
+      modernScript((seen) => stream.respond(seen)),
+      { timeoutMs: 1_000 },
+    );
     const listed = list(stage);
     await until(() => stage.peer.count('tools/list') === 1);
     for (let beat = 0; beat < 4; beat += 1) {
@@ -106,7 +124,8 @@ describe('a list', () => {
     const stage = scene(
       modernScript((seen) => answer(seen, { tools: [], resources: [], resourceTemplates: [], prompts: [] })),
     );
-    for (const kind of ['tools', 'resources', 'resourceTemplates', 'prompts'] as const) await list(stage, kind);
+    for (const kind of ['tools', 'resources', 'resourceTemplates', 'prompts'] as const)
+      await list(stage, kind);
     assert.deepEqual(stage.peer.methods().slice(1), [
       'tools/list',
       'resources/list',

@@ -53,6 +53,25 @@ describe('classify', () => {
       { era: 'legacy' },
     ],
     [
+      'a method that every object has from its prototype',
+      {
+        method: 'constructor',
+        params: { _meta: modernMeta },
+        headers: { ...modern, mcpMethod: 'constructor' },
+      },
+      { era: 'modern' },
+    ],
+    [
+      'a call of no name, without Mcp-Name',
+      { method: 'tools/call', params: { _meta: modernMeta }, headers: callHeaders },
+      { era: 'modern' },
+    ],
+    [
+      'a call of no name, with an empty Mcp-Name',
+      { method: 'tools/call', params: { _meta: modernMeta }, headers: { ...callHeaders, mcpName: '' } },
+      { era: 'modern' },
+    ],
+    [
       'a modern envelope with its headers',
       { params: { _meta: modernMeta }, headers: modern },
       { era: 'modern', version: '2026-07-28' },

@@ -117,7 +117,7 @@ function headerMismatch(
   if (headers.mcpMethod !== message.method) {
     return `The header Mcp-Method is ${quoted(headers.mcpMethod)}, the body says ${quoted(message.method)}.`;
   }
-  const parameter = nameParameter[message.method];
+  const parameter = nameParameter(message.method);
   return parameter === undefined ? undefined : nameMismatch(message, headers.mcpName, parameter);
 }
 
@@ -127,6 +127,8 @@ function nameMismatch(
   parameter: string,
 ): string | undefined {
   const value = stringParam(message.params, parameter);
+  // Nothing to repeat: that the parameter itself is missing is for its reader to say.
+  if (value === undefined && (header === undefined || header === '')) return undefined;
   if (header === undefined) return `The header Mcp-Name is missing; repeat params.${parameter} of the body.`;
   const named = decodeHeaderValue(header);
   if (named === undefined)

@@ -92,7 +92,7 @@ export function upstreamHeaders(
     'mcp-protocol-version': dialect.version,
     'mcp-method': encodeHeaderValue(method),
   };
-  const parameter = nameParameter[method];
+  const parameter = nameParameter(method);
   const name = parameter === undefined ? undefined : stringParam(paramsFrom(paramsText), parameter);
   if (name !== undefined) headers['mcp-name'] = encodeHeaderValue(name);
   return headers;

@@ -42,7 +42,7 @@ export const legacyOnlyMethods: ReadonlySet<string> = new Set([
 export const modernOnlyMethods: ReadonlySet<string> = new Set(['server/discover', 'subscriptions/listen']);
 
 /** Where `Mcp-Name` comes from, by method (MCP 2026-07-28, "Mirror headers"; the Tasks extension's ids). */
-export const nameParameter: Readonly<Record<string, string>> = {
+const nameParameters: Readonly<Record<string, string>> = {
   'tools/call': 'name',
   'prompts/get': 'name',
   'resources/read': 'uri',
@@ -50,3 +50,8 @@ export const nameParameter: Readonly<Record<string, string>> = {
   'tasks/update': 'taskId',
   'tasks/cancel': 'taskId',
 };
+
+/** The parameter that `Mcp-Name` repeats, undefined for methods without. Methods are callers' words: `constructor` is none. */
+export function nameParameter(method: string): string | undefined {
+  return Object.hasOwn(nameParameters, method) ? nameParameters[method] : undefined;
+}

@@ -9,20 +9,19 @@ const allowed: Permit = { allowed: true };
 
 /** `*` in a pattern stands for any run of characters; everything else for itself. Linear in both lengths. */
 export function matchesPattern(pattern: string, name: string): boolean {
-  const pieces = pattern.split('*');
-  const first = pieces[0] ?? '';
-  if (pieces.length === 1) return pattern === name;
-  const last = pieces[pieces.length - 1] ?? '';
-  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length)
-    return false;
-  let at = first.length;
-  const end = name.length - last.length;
-  for (const piece of pieces.slice(1, -1)) {
+  const first = pattern.indexOf('*');
+  if (first < 0) return pattern === name;
+  const last = pattern.lastIndexOf('*');
+  const [head, tail] = [pattern.slice(0, first), pattern.slice(last + 1)];
+  if (!name.startsWith(head) || !name.endsWith(tail) || name.length < head.length + tail.length) return false;
+  const end = name.length - tail.length;
+  let at = head.length;
+  for (const piece of pattern.slice(first, last).split('*')) {
     const found = name.indexOf(piece, at);
     if (found < 0 || found + piece.length > end) return false;
     at = found + piece.length;
   }
-  return at <= end;
+  return true;
 }
 
 /** `name` is canonical: `mcp.<server>.<tool>`. */

@@ -36,6 +36,11 @@ describe('changeMembers', () => {
     assert.equal(changeMembers('{"a":1}', { a: undefined }), '{}');
   });
 
+  it('knows members of the object from those of every object', () => {
+    const text = '{"a":1,"constructor":{},"toString":2,"__proto__":[3]}';
+    assert.equal(changeMembers(text, { a: undefined }), '{"constructor":{},"toString":2,"__proto__":[3]}');
+  });
+
   it('leaves the text alone when there is nothing to do', () => {
     const text = '{ "a" : 1 }';
     assert.equal(changeMembers(text, { b: undefined }), text);

@@ -58,7 +58,8 @@ function rebuild(objectText: string, members: Members, changes: MemberChanges): 
     if (text !== undefined && !members.has(name)) parts.push(`${JSON.stringify(name)}:${text}`);
   }
   for (const [name, span] of members) {
-    const text = name in changes ? changes[name] : objectText.slice(span.start, span.end);
+    // A member may be called as something that every object has from its prototype, `constructor` for one.
+    const text = Object.hasOwn(changes, name) ? changes[name] : objectText.slice(span.start, span.end);
     if (text !== undefined) parts.push(`${JSON.stringify(name)}:${text}`);
   }
   return `{${parts.join(',')}}`;
