@@ -58,9 +58,7 @@ export async function startControlPlane(
     ),
   );
   const http = stack.use(streamableUpstream({ connectionsMax: gateway.connectionsMax }));
-  const sse = stack.use(
-    sseUpstream({ http: stack.use(streamableUpstream()), clock: systemClock }),
-  );
+  const sse = stack.use(sseUpstream({ http: stack.use(streamableUpstream()), clock: systemClock }));
   const upstreams = { http, sse, inproc: bridge.upstream };
   const monitorBus = stack.use(await connect('health-monitor'));
   stack.use(await startHealthMonitor(monitor, { ...shared, bus: monitorBus, upstreams }));

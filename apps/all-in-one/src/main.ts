@@ -56,7 +56,8 @@ await runMain(async (env, signal) => {
 
   await bridge.ready();
   const { servers } = await serversSource.read();
-  const complete = await gateway.ready(namesThatRun(servers, bridge), readyMsMax);
+  const expected = await registry.expected(servers);
+  const complete = await gateway.ready(namesThatRun(expected, bridge), readyMsMax);
   const { firstKeys } = registry;
   greet(gateway.listening.url, { listing: bridge.listing(), complete, firstKeys, needsKey: auth !== 'none' });
   await untilAborted(signal);
@@ -73,10 +74,7 @@ function busOf({ eventsBackend, natsUrl }: EmbeddedSettings, log: Log): (name: s
 }
 
 /** A child that does not come up is said, and not waited for. */
-function namesThatRun(
-  servers: readonly { readonly name: ServerName }[],
-  bridge: StdioBridge,
-): readonly ServerName[] {
+function namesThatRun(names: readonly ServerName[], bridge: StdioBridge): readonly ServerName[] {
   const down = new Set(bridge.listing().flatMap((line) => (line.state === 'running' ? [] : [line.name])));
-  return servers.map((server) => server.name).filter((name) => !down.has(name));
+  return names.filter((name) => !down.has(name));
 }

@@ -336,6 +336,25 @@ const command = (name: string): ConfiguredServer => ({
 });
 
 describe('configured servers', () => {
+  it('are expected at gateways unless they were refused or taken out of service', async () => {
+    const servers = [
+      url('docs', 'http://10.0.0.7/mcp'),
+      url('refused', 'http://169.254.169.254/latest'),
+      url('off', 'http://10.0.0.8/mcp'),
+      command('local'),
+      command('stopped'),
+    ];
+    await using world = new World();
+    const registry = await world.start({}, settableSource({ servers, problems: [] }));
+    await world.say('announce', announceOf('stopped'));
+    await until('announced', () => world.done() === 1);
+    await world.memory.transaction(async (tx) => {
+      await tx.updateStatus(defaultTenant, 'off' as ServerName, 'disabled');
+      await tx.updateStatus(defaultTenant, 'stopped' as ServerName, 'draining');
+    });
+    assert.deepEqual(await registry.expected(servers), ['docs', 'local']);
+  });
+
   it('with a url become rows, follow the file, and go when they leave it; commands are left to the bridge', async () => {
     await using world = new World();
     const source = settableSource({

@@ -7,6 +7,7 @@ import { StoreUnavailable } from '@cruvero/ports';
 import type {
   Bus,
   Clock,
+  ConfiguredServer,
   HttpHandler,
   Listener,
   Listening,
@@ -19,6 +20,7 @@ import type { AnnounceParts } from './announce.ts';
 import type { SecretBytes } from './api-keys.ts';
 import type { RegistryConfig } from './config.ts';
 import { Discovery } from './discovery.ts';
+import { expectedServers } from './expected.ts';
 import { FileFollower } from './file-follower.ts';
 import { isUnreadable, syncFile } from './file-source.ts';
 import { firstStart } from './first-start.ts';
@@ -48,6 +50,8 @@ export interface Registry extends AsyncDisposable {
   readonly listening?: Listening;
   /** Once, at the first start on an empty store. */
   readonly firstKeys?: FirstKeys;
+  /** Those of the configured servers that gateways will be told of: not one that was refused or taken out of service. */
+  expected(configured: readonly ConfiguredServer[]): Promise<readonly ServerName[]>;
 }
 
 /** Event ids are remembered for twice as long as the stream keeps messages. */
@@ -119,6 +123,7 @@ export async function startRegistry(config: RegistryConfig, modules: RegistryMod
     handler,
     ...(listening === undefined ? {} : { listening }),
     ...(firstKeys === undefined ? {} : { firstKeys }),
+    expected: (servers) => expectedServers(servers, config.tenantId, store),
     [Symbol.asyncDispose]: () => (stopped ??= stop(listening)),
   };
 }

@@ -27,6 +27,8 @@ export interface BridgeBounds {
   readonly streamCharsMax: number;
   /** A stream over HTTP is ended after so long, whoever still reads it; clients open another. */
   readonly streamAgeMs: number;
+  /** How long an instance that was replaced goes on taking calls after it was deregistered. */
+  readonly handoverMs: number;
   /** How long calls may go on when an instance is taken away. */
   readonly drainMs: number;
   readonly stopGraceMs: number;
@@ -50,6 +52,7 @@ export const defaultBridgeBounds: BridgeBounds = {
   streamsMax: 4,
   streamCharsMax: 1 << 20,
   streamAgeMs: 3_600_000,
+  handoverMs: 1_000,
   drainMs: 10_000,
   stopGraceMs: 3_000,
   deregisterMs: 3_000,

@@ -289,6 +289,27 @@ describe('announcements', () => {
     assert.equal(new Set(ids).size, ids.length);
   });
 
+  it('leave a replaced instance answering until gateways can know of its successor', async () => {
+    const { bus, clock, of } = await heardBus();
+    await using one = await rig(legacyServer(echoes), { bus, clock });
+    const headers = await one.session();
+    one.source.say([commandEntry('fake', { args: ['--new'] })]);
+    await clock.advance(500);
+    assert.deepEqual(
+      of(subjects.announce).map((body) => announced(body).instance_id),
+      ['fake.b1.0', 'fake.b1.1'],
+    );
+    assert.equal(left(of(subjects.deregister)[0]).instance_id, 'fake.b1.0');
+    const late = await one.post(call('tools/call', { arguments: 'late' }), headers);
+    assert.equal(jsonOf(late).result?.['echoed'], 'late');
+    await clock.advance(1_000);
+    assert.equal(fault(await one.post(call('tools/call'), headers)).fault, 'unreachable');
+    assert.deepEqual(
+      one.children.all.map(({ alive }) => alive),
+      [false, true],
+    );
+  });
+
   it('make the stream where nobody has made it yet', async () => {
     const { bus, clock, of } = await heardBus(false);
     await using one = await rig(legacyServer(), { bus, clock });

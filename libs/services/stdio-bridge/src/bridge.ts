@@ -110,7 +110,7 @@ class Bridge implements StdioBridge {
       bridgeId: config.bridgeId,
       log: parts.telemetry.log,
       start: (entry, id) => this.#start(entry, id),
-      retire: (instance, reason) => this.#retire(instance, reason),
+      retire: (instance, reason, handover) => this.#retire(instance, reason, handover),
     });
     this.#counters = bridgeMetrics(parts.telemetry.metrics, () => this.#fleet.instances());
     this.upstream = {
@@ -207,12 +207,18 @@ class Bridge implements StdioBridge {
   }
 
   /** Off the books first, so that no new call comes while the old ones end. */
-  async #retire(instance: Instance, reason: string): Promise<void> {
+  async #retire(instance: Instance, reason: string, handover: boolean): Promise<void> {
     const announcer = this.#announcers.get(instance);
     this.#announcers.delete(instance);
     await announcer?.deregister(reason);
+    if (announcer && handover) await this.#handover();
     await instance.stop();
     this.#parts.telemetry.log.info('child stopped', { ...labelsOf(instance), reason });
+  }
+
+  /** Gateways hear of the successors within this time; until then they may still send calls to the old ones. */
+  #handover(): Promise<void> {
+    return new Promise((resolve) => void this.#parts.clock.after(this.#bounds.handoverMs, resolve));
   }
 
   #exchange(request: Parameters<Upstream['exchange']>[0]): ReturnType<Upstream['exchange']> {

@@ -9,8 +9,11 @@ export interface FleetParts {
   readonly bridgeId: string;
   readonly log: Log;
   start(entry: CommandServer, id: InstanceId): Instance;
-  /** Takes it out of service and ends it. */
-  retire(instance: Instance, reason: string): Promise<void>;
+  /**
+   * Takes it out of service and ends it. With a handover others have taken its place, and callers who were sent to it are
+   * served until they can know.
+   */
+  retire(instance: Instance, reason: string, handover: boolean): Promise<void>;
 }
 
 interface Group {
@@ -23,7 +26,8 @@ interface Group {
 export class Fleet {
   readonly #parts: FleetParts;
   readonly #groups = new Map<ServerName, Group>();
-  readonly #retiring = new Set<Promise<void>>();
+  /** On their way out: no longer in service, but answering until they are stopped. */
+  readonly #leaving = new Map<Instance, Promise<void>>();
   #closed = false;
 
   constructor(parts: FleetParts) {
@@ -36,7 +40,8 @@ export class Fleet {
   }
 
   find(server: string, id: string): Instance | undefined {
-    return this.instances().find((instance) => instance.server === server && instance.id === id);
+    const isIt = (instance: Instance): boolean => instance.server === server && instance.id === id;
+    return this.instances().find(isIt) ?? [...this.#leaving.keys()].find(isIt);
   }
 
   /** Makes the fleet what the source says. Returns at once; `settled` tells of the outcome. */
@@ -70,7 +75,7 @@ export class Fleet {
   #scale(group: Group, entry: CommandServer): void {
     const running = group.next.length > 0 ? group.next : group.current;
     for (const instance of running.splice(entry.instances))
-      this.#retire(instance, 'fewer instances are configured');
+      this.#retire(instance, 'fewer instances are configured', true);
     running.push(...this.#startSome(entry, entry.instances - running.length));
   }
 
@@ -88,13 +93,14 @@ export class Fleet {
       const old = group.current;
       group.current = next;
       group.next = [];
-      for (const instance of old) this.#retire(instance, 'replaced');
+      for (const instance of old) this.#retire(instance, 'replaced', true);
     });
   }
 
   #startSome(entry: CommandServer, count: number): Instance[] {
     const started: Instance[] = [];
-    const taken = new Set(this.instances().map(({ id }) => id));
+    // An id is given again only when nobody can mean the instance that had it before.
+    const taken = new Set([...this.instances(), ...this.#leaving.keys()].map(({ id }) => id));
     for (let ordinal = 0; started.length < count; ordinal += 1) {
       const id = instanceIdOf(entry.name, this.#parts.bridgeId, ordinal);
       if (taken.has(id)) continue;
@@ -103,9 +109,9 @@ export class Fleet {
     return started;
   }
 
-  #retire(instance: Instance, reason: string): void {
-    const done = this.#parts.retire(instance, reason).finally(() => this.#retiring.delete(done));
-    this.#retiring.add(done);
+  #retire(instance: Instance, reason: string, handover = false): void {
+    const done = this.#parts.retire(instance, reason, handover).finally(() => this.#leaving.delete(instance));
+    this.#leaving.set(instance, done);
   }
 
   /** Resolves when every instance that is there now was discovered, or has failed once. */
@@ -116,7 +122,7 @@ export class Fleet {
   async stop(): Promise<void> {
     this.#closed = true;
     for (const instance of this.instances()) this.#retire(instance, 'shutdown');
-    await Promise.all(this.#retiring);
+    await Promise.all(this.#leaving.values());
     this.#groups.clear();
   }
 }

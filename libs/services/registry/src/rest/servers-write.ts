@@ -1,6 +1,7 @@
 /** Servers written down by hand: made, replaced, deleted, taken out of service. */
 
 import {
+  serverDeregisteredSchema,
   serverDeregisterSchema,
   serverPostSchema,
   serverPutSchema,
@@ -130,7 +131,7 @@ export const deregisterServer = (parts: RestParts): Route =>
       'Takes one instance out, or the whole server: then its status is deregistered until it is put or announced again.',
     query: tenantQuerySchema,
     body: serverDeregisterSchema.optional(),
-    answers: { 200: undefined },
+    answers: { 200: serverDeregisteredSchema },
     handle: (ask) =>
       onServer(ask, async (tenant, name) => {
         const id = ask.body?.instance_id;
