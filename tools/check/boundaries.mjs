@@ -18,9 +18,9 @@ export const directions = {
   e2e: ['core', 'contracts', 'ports', 'chassis', 'testkit', 'tool'],
 };
 
-/** What tests may import besides; adapter-memory is let in by name, since its tag is that of every adapter. */
+/** What tests may import besides; two adapters are let in by name, since their tag is that of every adapter. */
 const besidesInTests = ['testkit', 'tool'];
-const namedInTests = ['@cruvero/adapter-memory'];
+const namedInTests = ['@cruvero/adapter-memory', '@cruvero/adapter-http'];
 
 /** Tests, what several of them stand on, and the suites that ports hand to the tests of their adapters. */
 export const testFiles = ['**/*.test.ts', '**/*.fixture.ts', 'libs/ports/src/contracts/**/*.ts'];
@@ -41,9 +41,10 @@ function constraints(besides) {
  */
 const options = {
   banTransitiveDependencies: true,
-  ignoredCircularDependencies: ['@cruvero/testkit', '@cruvero/stack', '@cruvero/adapter-memory'].map(
-    (name) => [name, `!${name}`],
-  ),
+  ignoredCircularDependencies: ['@cruvero/testkit', '@cruvero/stack', ...namedInTests].map((name) => [
+    name,
+    `!${name}`,
+  ]),
 };
 
 /** The rule reads Nx's graph from its cache and keeps silent where there is none, so the graph is made here, first. */

@@ -18,7 +18,12 @@ const known: ApiKey = {
 };
 
 const judge = (presented: Partial<Presented>, mode: 'apikey' | 'none' = 'apikey') =>
-  identify({ authorization: undefined, apiKey: undefined, ...presented }, snapshot([], [], [known]), mode, tenant());
+  identify(
+    { authorization: undefined, apiKey: undefined, ...presented },
+    snapshot([], [], [known]),
+    mode,
+    tenant(),
+  );
 
 describe('a caller', () => {
   const accepted: readonly [string, Partial<Presented>][] = [
@@ -49,7 +54,11 @@ describe('a caller', () => {
     ['the key without a scheme', { authorization: key }, /not of the form/],
     ['two keys in one header', { authorization: `Bearer ${key} ${key}` }, /not of the form/],
     ['an empty Authorization', { authorization: '' }, /not of the form/],
-    ['a bad Authorization beside a good X-Api-Key', { authorization: 'Basic x', apiKey: key }, /not of the form/],
+    [
+      'a bad Authorization beside a good X-Api-Key',
+      { authorization: 'Basic x', apiKey: key },
+      /not of the form/,
+    ],
     ['different keys in both', { authorization: `Bearer ${key}`, apiKey: 'other' }, /carry different keys/],
     ['an empty X-Api-Key', { apiKey: '' }, /1 to 512 characters/],
     ['a key of great length', { apiKey: 'x'.repeat(513) }, /1 to 512 characters/],
@@ -85,7 +94,10 @@ describe('a scope', () => {
 
   it('that it has not is named, beside those that it has', () => {
     const fault = faulted(requireScope(alice, 'admin') ?? {});
-    assert.deepEqual(fault, { fault: 'forbidden', detail: 'This key has not the scope "admin"; it has: mcp.' });
+    assert.deepEqual(fault, {
+      fault: 'forbidden',
+      detail: 'This key has not the scope "admin"; it has: mcp.',
+    });
     const none = faulted(requireScope({ ...alice, scopes: [] }, 'mcp') ?? {});
     assert.match('detail' in none ? none.detail : '', /it has: none\./);
   });

@@ -45,32 +45,24 @@ export function identify(
   return { tenantId: known.tenantId, name: known.principal, scopes: known.scopes, profile: known.profile };
 }
 
-function readKey(presented: Presented): string | Fault {
-  const { authorization, apiKey } = presented;
-  if (authorization === undefined && apiKey === undefined) {
-    return {
-      fault: 'unauthenticated',
-      detail: 'An API key is needed: send "Authorization: Bearer <key>" or "X-Api-Key: <key>".',
-    };
+const refused = (detail: string): Fault => ({ fault: 'unauthenticated', detail });
+
+function readKey({ authorization, apiKey }: Presented): string | Fault {
+  if (authorization === undefined) {
+    if (apiKey !== undefined) return bounded(apiKey);
+    return refused('An API key is needed: send "Authorization: Bearer <key>" or "X-Api-Key: <key>".');
   }
-  const fromBearer = authorization === undefined ? undefined : bearer.exec(authorization)?.[1];
-  if (authorization !== undefined && fromBearer === undefined) {
-    return {
-      fault: 'unauthenticated',
-      detail: 'The Authorization header is not of the form "Bearer <key>".',
-    };
+  const key = bearer.exec(authorization)?.[1];
+  if (key === undefined) return refused('The Authorization header is not of the form "Bearer <key>".');
+  if (apiKey !== undefined && apiKey !== key) {
+    return refused('Authorization and X-Api-Key carry different keys; send one of them.');
   }
-  if (fromBearer !== undefined && apiKey !== undefined && fromBearer !== apiKey) {
-    return {
-      fault: 'unauthenticated',
-      detail: 'Authorization and X-Api-Key carry different keys; send one of them.',
-    };
-  }
-  const key = fromBearer ?? apiKey ?? '';
-  if (key.length === 0 || key.length > keyCharsMax) {
-    return { fault: 'unauthenticated', detail: `An API key has 1 to ${keyCharsMax} characters.` };
-  }
-  return key;
+  return bounded(key);
+}
+
+function bounded(key: string): string | Fault {
+  if (key.length > 0 && key.length <= keyCharsMax) return key;
+  return refused(`An API key has 1 to ${keyCharsMax} characters.`);
 }
 
 /** A fault unless the principal has the scope. */

@@ -87,7 +87,10 @@ export interface CallFacts {
 }
 
 export const legacySpoken: Permitted['spoken'] = { era: 'legacy', version: '2025-11-25', meta: undefined };
-export const modernSpoken = (clientCapabilities: JsonObject = {}, meta: JsonObject = {}): Permitted['spoken'] => ({
+export const modernSpoken = (
+  clientCapabilities: JsonObject = {},
+  meta: JsonObject = {},
+): Permitted['spoken'] => ({
   era: 'modern',
   version: '2026-07-28',
   meta,
@@ -110,7 +113,9 @@ export function permitted(facts: CallFacts = {}): Permitted {
   };
 }
 
-export function routed(facts: CallFacts & Partial<Pick<Routed, 'server' | 'idempotent' | 'target' | 'changes'>> = {}): Routed {
+export function routed(
+  facts: CallFacts & Partial<Pick<Routed, 'server' | 'idempotent' | 'target' | 'changes'>> = {},
+): Routed {
   return {
     ...permitted(facts),
     server: facts.server ?? server(),
@@ -123,7 +128,12 @@ export function routed(facts: CallFacts & Partial<Pick<Routed, 'server' | 'idemp
 
 export const done: Reply = { kind: 'result', text: '{}' };
 
-export const neverLeft: Fault = { fault: 'upstream_unavailable', server: 'files', detail: 'refused', neverLeft: true };
+export const neverLeft: Fault = {
+  fault: 'upstream_unavailable',
+  server: 'files',
+  detail: 'refused',
+  neverLeft: true,
+};
 export const timedOut: Fault = { fault: 'upstream_timeout', server: 'files', timeoutMs: 5 };
 export const broke: Fault = { fault: 'upstream_broken', server: 'files', detail: 'cut' };
 

@@ -32,32 +32,37 @@ export interface CallParts {
 
 export class Calls {
   readonly #parts: CallParts;
-  #running = 0;
+  readonly #running = new Set<AbortController>();
 
   constructor(parts: CallParts) {
     this.#parts = parts;
   }
 
   get running(): number {
-    return this.#running;
+    return this.#running.size;
+  }
+
+  /** Ends the calls that are still under way. */
+  endAll(): void {
+    for (const abort of this.#running) abort.abort();
   }
 
   /** Never rejects for anything that may happen. */
   async run(inbound: Inbound, principal: Principal): Promise<Reply | Fault> {
-    if (this.#running >= this.#parts.callsMax) {
+    if (this.#running.size >= this.#parts.callsMax) {
       return {
         fault: 'overloaded',
         detail: 'Too many calls are under way here; try again soon.',
         retryAfterMs: 1_000,
       };
     }
-    this.#running += 1;
+    this.#running.add(inbound.abort);
     const timer = endAt(inbound.deadlineMs, inbound.abort, this.#parts.clock);
     try {
       return await this.#dispatch(this.#permit({ ...inbound, principal }));
     } finally {
       timer.cancel();
-      this.#running -= 1;
+      this.#running.delete(inbound.abort);
     }
   }
 

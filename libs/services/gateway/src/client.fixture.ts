@@ -1,6 +1,13 @@
 /** A client of either era on plain HTTP: it shows status, headers and messages exactly as they came. */
 
-import { encodeHeaderValue, isJsonObject, isSseProblem, SseParser, type Json, type JsonObject } from '@cruvero/core';
+import {
+  encodeHeaderValue,
+  isJsonObject,
+  isSseProblem,
+  SseParser,
+  type Json,
+  type JsonObject,
+} from '@cruvero/core';
 import { probe, probeSse, type ProbeResponse, type SseProbe } from '@cruvero/testkit';
 
 export type Era = 'legacy' | 'modern';
@@ -24,7 +31,11 @@ export interface Extra {
   readonly id?: string | number;
 }
 
-const nameOf: Readonly<Record<string, string>> = { 'tools/call': 'name', 'prompts/get': 'name', 'resources/read': 'uri' };
+const nameOf: Readonly<Record<string, string>> = {
+  'tools/call': 'name',
+  'prompts/get': 'name',
+  'resources/read': 'uri',
+};
 
 const parse = (text: string): JsonObject => {
   const value: unknown = JSON.parse(text);
@@ -34,7 +45,8 @@ const parse = (text: string): JsonObject => {
 
 /** Messages of a body, whether JSON or a stream of events. */
 export function messagesOf(response: ProbeResponse): readonly JsonObject[] {
-  if (!response.header('content-type')?.startsWith('text/event-stream')) return response.body === '' ? [] : [parse(response.body)];
+  if (!response.header('content-type')?.startsWith('text/event-stream'))
+    return response.body === '' ? [] : [parse(response.body)];
   const events = new SseParser(64 << 20).feed(response.body);
   if (isSseProblem(events)) throw new Error(events.problem);
   return events.map(({ data }) => parse(data));
@@ -63,7 +75,11 @@ export class Client {
       this.face = (await this.call('server/discover')).result;
       return this;
     }
-    const params = { protocolVersion: '2025-11-25', capabilities: this.#capabilities, clientInfo: { name: 'test', version: '1' } };
+    const params = {
+      protocolVersion: '2025-11-25',
+      capabilities: this.#capabilities,
+      clientInfo: { name: 'test', version: '1' },
+    };
     const answered = await this.call('initialize', params);
     this.session = answered.response.header('mcp-session-id');
     this.face = answered.result;
@@ -78,7 +94,8 @@ export class Client {
     ];
     if (this.#key !== undefined) headers.push(['authorization', `Bearer ${this.#key}`]);
     if (this.era === 'legacy') {
-      if (this.session !== undefined) headers.push(['mcp-session-id', this.session], ['mcp-protocol-version', '2025-11-25']);
+      if (this.session !== undefined)
+        headers.push(['mcp-session-id', this.session], ['mcp-protocol-version', '2025-11-25']);
     } else {
       headers.push(['mcp-protocol-version', '2026-07-28'], ['mcp-method', method]);
       const name = params[nameOf[method] ?? ''];
@@ -128,9 +145,16 @@ export class Client {
   }
 
   /** Opens the stream on which a client of this era hears of changes. */
-  listen(notifications: JsonObject = { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true }): Promise<SseProbe> {
+  listen(
+    notifications: JsonObject = {
+      toolsListChanged: true,
+      promptsListChanged: true,
+      resourcesListChanged: true,
+    },
+  ): Promise<SseProbe> {
     // probeSse says that it accepts event streams; a second line adds JSON.
-    const besides = (name: string): boolean => name !== 'accept' && (this.era === 'modern' || name !== 'content-type');
+    const besides = (name: string): boolean =>
+      name !== 'accept' && (this.era === 'modern' || name !== 'content-type');
     const method = 'subscriptions/listen';
     const headers = this.headers(method, {}).filter(([name]) => besides(name));
     if (this.era === 'legacy') return probeSse(this.url, { headers });

@@ -71,14 +71,18 @@ const lists: readonly [method: string, list: string, key: string][] = [
   ['prompts/list', 'prompts', 'name'],
 ];
 
-const client = (era: Era, path: string): Promise<Client> => new Client(era, gateway.url + path, keys.alice).open();
+const client = (era: Era, path: string): Promise<Client> =>
+  new Client(era, gateway.url + path, keys.alice).open();
 
 describe('the aggregate', () => {
   for (const era of eras) {
     it(`shows a ${era} client itself, and every server by name`, async () => {
       const { face } = await client(era, '/mcp');
       assert.partialDeepStrictEqual(face['capabilities'], { tools: { listChanged: true }, completions: {} });
-      assert.match(String(face['instructions']), /Servers: dual, legacy, legacy-json, modern, modern-stream, sse/);
+      assert.match(
+        String(face['instructions']),
+        /Servers: dual, legacy, legacy-json, modern, modern-stream, sse/,
+      );
     });
 
     for (const [method, list, key] of lists) {
@@ -88,7 +92,8 @@ describe('the aggregate', () => {
         const expected: JsonObject[] = [];
         for (const kind of [...kinds].sort()) {
           for (const item of await all(kind, method, list)) {
-            const exposed = key === 'name' ? `mcp.${kind}.${String(item[key])}` : `mcp://${kind}/${String(item[key])}`;
+            const exposed =
+              key === 'name' ? `mcp.${kind}.${String(item[key])}` : `mcp://${kind}/${String(item[key])}`;
             expected.push({ ...item, [key]: exposed });
           }
         }
@@ -96,7 +101,11 @@ describe('the aggregate', () => {
         assert.equal(answered.result['nextCursor'], undefined);
         assert.equal(answered.result['_meta'], undefined, 'nobody is missing');
         if (era === 'modern') {
-          assert.partialDeepStrictEqual(answered.result, { resultType: 'complete', ttlMs: 0, cacheScope: 'private' });
+          assert.partialDeepStrictEqual(answered.result, {
+            resultType: 'complete',
+            ttlMs: 0,
+            cacheScope: 'private',
+          });
         } else assert.deepEqual(Object.keys(answered.result), [list]);
       });
     }
@@ -112,7 +121,9 @@ for (const kind of kinds) {
           instructions: 'Instructions of fixture.',
           capabilities: { tools: { listChanged: true }, completions: {} },
         });
-        const info = isJsonObject(face['_meta']) ? face['_meta']['io.modelcontextprotocol/serverInfo'] : face['serverInfo'];
+        const info = isJsonObject(face['_meta'])
+          ? face['_meta']['io.modelcontextprotocol/serverInfo']
+          : face['serverInfo'];
         assert.deepEqual(info, { name: 'fixture', version: '1.2.3' });
       });
 
@@ -123,7 +134,10 @@ for (const kind of kinds) {
           let cursor: Json | undefined;
           do {
             const { result } = await own.call(method, cursor === undefined ? {} : { cursor });
-            assert.deepEqual(plain(result), await direct(kind, method, cursor === undefined ? {} : { cursor }));
+            assert.deepEqual(
+              plain(result),
+              await direct(kind, method, cursor === undefined ? {} : { cursor }),
+            );
             listed.push(...(result[list] as readonly Json[]));
             cursor = result['nextCursor'];
           } while (cursor !== undefined);
@@ -154,7 +168,10 @@ for (const kind of kinds) {
 
       it('finds resources inside results under URIs that lead back', async () => {
         const aggregate = await client(era, '/mcp');
-        const { result } = await aggregate.call('tools/call', { name: `mcp.${kind}.with-link`, arguments: {} });
+        const { result } = await aggregate.call('tools/call', {
+          name: `mcp.${kind}.with-link`,
+          arguments: {},
+        });
         const expected = await direct(kind, 'tools/call', { name: 'with-link', arguments: {} });
         const exposed = JSON.stringify(expected).replaceAll('fixture://', `mcp://${kind}/fixture://`);
         assert.deepEqual(plain(result), JSON.parse(exposed));
@@ -179,7 +196,11 @@ for (const kind of kinds) {
         const named = { ...prompt, name: `mcp.${kind}.review` };
         assert.deepEqual(plain((await aggregate.call('prompts/get', named)).result), expected);
         const refs = [
-          [{ type: 'ref/prompt', name: 'review' }, { type: 'ref/prompt', name: `mcp.${kind}.review` }, { name: 'language', value: 'ja' }],
+          [
+            { type: 'ref/prompt', name: 'review' },
+            { type: 'ref/prompt', name: `mcp.${kind}.review` },
+            { name: 'language', value: 'ja' },
+          ],
           [
             { type: 'ref/resource', uri: 'fixture://people/{name}' },
             { type: 'ref/resource', uri: `mcp://${kind}/fixture://people/{name}` },
@@ -188,7 +209,10 @@ for (const kind of kinds) {
         ] as const;
         for (const [ref, exposed, argument] of refs) {
           const completion = await direct(kind, 'completion/complete', { ref, argument });
-          assert.deepEqual(plain((await own.call('completion/complete', { ref, argument })).result), completion);
+          assert.deepEqual(
+            plain((await own.call('completion/complete', { ref, argument })).result),
+            completion,
+          );
           const here = await aggregate.call('completion/complete', { ref: exposed, argument });
           assert.deepEqual(plain(here.result), completion);
         }
@@ -219,8 +243,15 @@ for (const kind of kinds) {
         for (const path of ['/mcp', `/servers/${kind}/mcp`]) {
           const one = await client(era, path);
           const name = path === '/mcp' ? `mcp.${kind}.slow` : 'slow';
-          const answered = await one.call('tools/call', { name, arguments: { ms: 20, steps: 3 } }, { meta: { progressToken: 'tök"en' } });
-          assert.deepEqual(plain(answered.result)['content'], (await direct(kind, 'tools/call', { name: 'slow', arguments: { ms: 20 } }))['content']);
+          const answered = await one.call(
+            'tools/call',
+            { name, arguments: { ms: 20, steps: 3 } },
+            { meta: { progressToken: 'tök"en' } },
+          );
+          assert.deepEqual(
+            plain(answered.result)['content'],
+            (await direct(kind, 'tools/call', { name: 'slow', arguments: { ms: 20 } }))['content'],
+          );
           assert.deepEqual(
             answered.notes.map(({ method, params }) => [method, params]),
             kind === 'legacy-json'

@@ -167,7 +167,11 @@ export function memoryFile(text?: string): StateFile & { text: string | undefine
 }
 
 /** Waits for what the network brings about; fails after `boundMs`. */
-export async function until(condition: () => boolean, what = 'the condition', boundMs = 5_000): Promise<void> {
+export async function until(
+  condition: () => boolean,
+  what = 'the condition',
+  boundMs = 5_000,
+): Promise<void> {
   const endMs = performance.now() + boundMs;
   while (!condition()) {
     if (performance.now() > endMs) throw new Error(`${what} did not come about within ${boundMs} ms`);
@@ -197,7 +201,10 @@ export async function stage(options: StageOptions = {}): Promise<Stage> {
   const file = (options.stateFile ?? memoryFile()) as Stage['file'];
   const events: JsonObject[] = [];
   const asked: Json[] = [];
-  world.subscribe(gatewaySubjects.events(gatewayId), ({ body }) => void (isJsonObject(body) && events.push(body)));
+  world.subscribe(
+    gatewaySubjects.events(gatewayId),
+    ({ body }) => void (isJsonObject(body) && events.push(body)),
+  );
   world.subscribe(gatewaySubjects.configRequest(gatewayId), ({ body }) => void asked.push(body));
   const own = options.upstreams ? undefined : httpUpstreams();
   const gateway = await startGateway(
@@ -218,7 +225,9 @@ export async function stage(options: StageOptions = {}): Promise<Stage> {
     const before = events.length;
     await world.publish(gatewaySubjects.config(gatewayId, scope), payload);
     const took = (event: JsonObject): boolean =>
-      String(event['event_type']).startsWith('config.') && isJsonObject(event['payload']) && event['payload']['scope'] === scope;
+      String(event['event_type']).startsWith('config.') &&
+      isJsonObject(event['payload']) &&
+      event['payload']['scope'] === scope;
     await until(() => events.slice(before).some(took), `an answer to config.${scope}`);
   };
   const fleet = async (servers: readonly ServerFacts[]): Promise<void> => {
@@ -227,8 +236,20 @@ export async function stage(options: StageOptions = {}): Promise<Stage> {
   };
   const judge = async (server: string, instanceId: string, health: HealthStatus): Promise<void> => {
     const standing = health === 'stale' || health === 'expired' ? health : 'active';
-    const payload = { server, instance_id: instanceId, old_status: 'active', new_status: standing, health, reason: 'test', age_ms: 1 };
-    const envelope = { event_id: `v${(version += 1)}`, timestamp: '2026-01-01T00:00:00Z', event_type: 'mcp.verdict' };
+    const payload = {
+      server,
+      instance_id: instanceId,
+      old_status: 'active',
+      new_status: standing,
+      health,
+      reason: 'test',
+      age_ms: 1,
+    };
+    const envelope = {
+      event_id: `v${(version += 1)}`,
+      timestamp: '2026-01-01T00:00:00Z',
+      event_type: 'mcp.verdict',
+    };
     await world.publish(lifecycleSubjects('cruvero').verdict, { ...envelope, payload });
     await world.flush();
   };

@@ -10,9 +10,18 @@ import { Push, type ListChange } from './push.ts';
 function stage() {
   const clock = new SimClock();
   const push = new Push(clock);
-  const listen = (door: Door, wants: readonly ListChange[] = ['tools', 'resources', 'prompts'], of = 'default') => {
+  const listen = (
+    door: Door,
+    wants: readonly ListChange[] = ['tools', 'resources', 'prompts'],
+    of = 'default',
+  ) => {
     const told: ListChange[] = [];
-    const held = push.add({ tenantId: tenant(of), door, wants: new Set(wants), tell: (change) => void told.push(change) });
+    const held = push.add({
+      tenantId: tenant(of),
+      door,
+      wants: new Set(wants),
+      tell: (change) => void told.push(change),
+    });
     return { told, held };
   };
   return { clock, push, listen };

@@ -29,9 +29,24 @@ const route = (facts: CallFacts) => selectRoute(permitted({ snapshot: fleet, ...
 describe('the aggregate door leads', () => {
   const ways: readonly [string, string, JsonObject, object][] = [
     ['a tool', 'tools/call', { name: 'mcp.files.read' }, { target: 'read', changes: { name: '"read"' } }],
-    ['a tool with dots in its name', 'tools/call', { name: 'mcp.files.a.b.c' }, { target: 'a.b.c', changes: { name: '"a.b.c"' } }],
-    ['a tool with a quote in its name', 'tools/call', { name: 'mcp.files.a"b' }, { changes: { name: '"a\\"b"' } }],
-    ['a prompt', 'prompts/get', { name: 'mcp.files.hello' }, { target: 'hello', changes: { name: '"hello"' }, idempotent: true }],
+    [
+      'a tool with dots in its name',
+      'tools/call',
+      { name: 'mcp.files.a.b.c' },
+      { target: 'a.b.c', changes: { name: '"a.b.c"' } },
+    ],
+    [
+      'a tool with a quote in its name',
+      'tools/call',
+      { name: 'mcp.files.a"b' },
+      { changes: { name: '"a\\"b"' } },
+    ],
+    [
+      'a prompt',
+      'prompts/get',
+      { name: 'mcp.files.hello' },
+      { target: 'hello', changes: { name: '"hello"' }, idempotent: true },
+    ],
     [
       'a resource',
       'resources/read',
@@ -66,20 +81,68 @@ describe('the aggregate door leads', () => {
     ['a bare name', 'tools/call', { name: 'read' }, 'unknown_tool', /mcp\.<server>\.<tool>/],
     ['a name of a server only', 'tools/call', { name: 'mcp.files' }, 'unknown_tool', /names here are/],
     ['an empty tool name', 'tools/call', { name: 'mcp.files.' }, 'unknown_tool', /names here are/],
-    ['a server name that is none', 'tools/call', { name: 'mcp.FILES.read' }, 'unknown_tool', /names here are/],
-    ['a server that is not here', 'tools/call', { name: 'mcp.gone.read' }, 'unknown_tool', /no server "gone" here \(any more\)/],
-    ['a server of another tenant', 'tools/call', { name: 'mcp.secret.read' }, 'unknown_tool', /no server "secret" here/],
+    [
+      'a server name that is none',
+      'tools/call',
+      { name: 'mcp.FILES.read' },
+      'unknown_tool',
+      /names here are/,
+    ],
+    [
+      'a server that is not here',
+      'tools/call',
+      { name: 'mcp.gone.read' },
+      'unknown_tool',
+      /no server "gone" here \(any more\)/,
+    ],
+    [
+      'a server of another tenant',
+      'tools/call',
+      { name: 'mcp.secret.read' },
+      'unknown_tool',
+      /no server "secret" here/,
+    ],
     ['__proto__', 'tools/call', { name: 'mcp.__proto__.read' }, 'unknown_tool', /names here are/],
-    ['a prompt of a server that is not here', 'prompts/get', { name: 'mcp.gone.x' }, 'unknown_tool', /no server "gone"/],
+    [
+      'a prompt of a server that is not here',
+      'prompts/get',
+      { name: 'mcp.gone.x' },
+      'unknown_tool',
+      /no server "gone"/,
+    ],
     ['a prompt without a name', 'prompts/get', {}, 'bad_params', /params\.name/],
     ['a resource without a URI', 'resources/read', {}, 'bad_params', /params\.uri is missing/],
     ['a resource of nobody', 'resources/read', { uri: 'file:///etc/passwd' }, 'unknown_resource', /^$/],
     ['a resource of another tenant', 'resources/read', { uri: 'mcp://secret/x' }, 'unknown_resource', /^$/],
     ['a completion without a reference', 'completion/complete', {}, 'bad_params', /params\.ref is missing/],
-    ['a completion whose reference is text', 'completion/complete', { ref: 'x' }, 'bad_params', /params\.ref is missing/],
-    ['a completion of no name', 'completion/complete', { ref: { type: 'ref/prompt' } }, 'bad_params', /params\.ref\.name/],
-    ['a completion of no URI', 'completion/complete', { ref: { type: 'ref/resource', name: 'x' } }, 'bad_params', /params\.ref\.uri/],
-    ['a completion of a bare name', 'completion/complete', { ref: { type: 'ref/prompt', name: 'x' } }, 'unknown_tool', /names here/],
+    [
+      'a completion whose reference is text',
+      'completion/complete',
+      { ref: 'x' },
+      'bad_params',
+      /params\.ref is missing/,
+    ],
+    [
+      'a completion of no name',
+      'completion/complete',
+      { ref: { type: 'ref/prompt' } },
+      'bad_params',
+      /params\.ref\.name/,
+    ],
+    [
+      'a completion of no URI',
+      'completion/complete',
+      { ref: { type: 'ref/resource', name: 'x' } },
+      'bad_params',
+      /params\.ref\.uri/,
+    ],
+    [
+      'a completion of a bare name',
+      'completion/complete',
+      { ref: { type: 'ref/prompt', name: 'x' } },
+      'unknown_tool',
+      /names here/,
+    ],
     ['a method that belongs to no server', 'tasks/get', { taskId: '1' }, 'unknown_method', /^$/],
   ];
   for (const [what, method, params, name, says] of lost) {
@@ -102,7 +165,12 @@ describe('the aggregate door leads', () => {
 describe('the door of one server leads', () => {
   const ways: readonly [string, string, JsonObject, object][] = [
     ['a tool', 'tools/call', { name: 'read' }, { target: 'read', idempotent: false }],
-    ['a tool named like at the aggregate', 'tools/call', { name: 'mcp.files.read' }, { target: 'mcp.files.read' }],
+    [
+      'a tool named like at the aggregate',
+      'tools/call',
+      { name: 'mcp.files.read' },
+      { target: 'mcp.files.read' },
+    ],
     ['a prompt', 'prompts/get', { name: 'hello' }, { target: 'hello', idempotent: true }],
     ['a resource', 'resources/read', { uri: 'file:///a' }, { target: 'file:///a', idempotent: true }],
     ['a completion', 'completion/complete', { ref: {} }, { target: 'completion/complete', idempotent: true }],
@@ -125,7 +193,9 @@ describe('the door of one server leads', () => {
         known: ['files', 'web'],
       });
     }
-    assert.ok(isFault(findServer(fleet, tenant('nobody'), fleet.servers.get('default/files' as never)!.name)));
+    assert.ok(
+      isFault(findServer(fleet, tenant('nobody'), fleet.servers.get('default/files' as never)!.name)),
+    );
   });
 
   it('nowhere for a tool without a name', () => {
@@ -145,7 +215,11 @@ describe('a tool that says that it may run twice', () => {
 });
 
 describe('policy', () => {
-  const profile = (over: Partial<PolicyProfile>): PolicyProfile => ({ ...defaultProfile, name: 'p', ...over });
+  const profile = (over: Partial<PolicyProfile>): PolicyProfile => ({
+    ...defaultProfile,
+    name: 'p',
+    ...over,
+  });
   const read = { method: 'tools/call', params: { name: 'mcp.files.read' } };
   const cases: readonly [string, Partial<PolicyProfile>, RegExp | undefined][] = [
     ['lets a tool through that nobody denies', {}, undefined],
@@ -153,7 +227,11 @@ describe('policy', () => {
     ['takes an empty list for no list', { toolAllowlist: [] }, undefined],
     ['refuses a tool that is not on the list', { toolAllowlist: ['mcp.web.*'] }, /allowlist of profile "p"/],
     ['refuses a tool that is denied', { toolDenylist: ['mcp.*.read'] }, /denylist of profile "p"/],
-    ['refuses a tool that is both allowed and denied', { toolAllowlist: ['*'], toolDenylist: ['*read'] }, /denylist/],
+    [
+      'refuses a tool that is both allowed and denied',
+      { toolAllowlist: ['*'], toolDenylist: ['*read'] },
+      /denylist/,
+    ],
     ['only watches in audit mode', { toolDenylist: ['*'], enforcementMode: 'audit' }, undefined],
   ];
   for (const [what, over, refusal] of cases) {

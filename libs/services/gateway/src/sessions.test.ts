@@ -10,7 +10,14 @@ function stage(sessionsMax = 3) {
   const clock = new SimClock();
   const sessions = new ClientSessions({ sessionsMax, sessionIdleMs: 1_000 }, clock);
   const open = (over: object = {}) =>
-    sessions.open({ principal: alice, door: aggregate, version: '2025-11-25', clientCapabilities: {}, clientInfo: {}, ...over });
+    sessions.open({
+      principal: alice,
+      door: aggregate,
+      version: '2025-11-25',
+      clientCapabilities: {},
+      clientInfo: {},
+      ...over,
+    });
   return { clock, sessions, open };
 }
 

@@ -79,7 +79,7 @@ const sweepEveryMs = 30_000;
 export async function startGateway(config: GatewayConfig, ports: GatewayPorts): Promise<Gateway> {
   const known = await readLastKnown(ports.stateFile, ports.telemetry.log);
   const rooms = furnish(config, ports, known);
-  const { sessions, streams, links, state, catalog, push, control, writer } = rooms;
+  const { sessions, streams, links, state, catalog, push, calls, control, writer } = rooms;
   const health = readiness(ports.clock, state);
   const sweeper = ports.clock.every(sweepEveryMs, () => {
     sessions.sweep();
@@ -99,10 +99,12 @@ export async function startGateway(config: GatewayConfig, ports: GatewayPorts): 
       streams.close();
       await control.close();
       await listening.close(config.drainMs);
+      calls.endAll();
+      // Before the catalog: once closed it knows no lists to write down.
+      await writer.close();
       catalog.close();
       push.close();
       await links.close();
-      await writer.close();
     },
   };
 }
@@ -336,6 +338,7 @@ class Writer {
   readonly #known: () => Parameters<typeof writeLastKnown>[1];
   #timer: Timer | undefined;
   #writing: Promise<void> = Promise.resolve();
+  #closed = false;
 
   constructor(ports: GatewayPorts, known: () => Parameters<typeof writeLastKnown>[1]) {
     this.#ports = ports;
@@ -343,6 +346,7 @@ class Writer {
   }
 
   soon(): void {
+    if (this.#closed) return;
     this.#timer ??= this.#ports.clock.after(writeEveryMs, () => {
       this.#timer = undefined;
       this.#write();
@@ -350,8 +354,10 @@ class Writer {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     if (this.#timer) {
       this.#timer.cancel();
+      this.#timer = undefined;
       this.#write();
     }
     await this.#writing;

@@ -55,6 +55,8 @@ interface Watched {
   repeatable: ReadonlySet<string>;
   looking: Promise<void> | undefined;
   again: boolean;
+  /** Another version may stand at the address: what it said of itself is asked anew. */
+  replaced: boolean;
   failures: number;
   timer: Timer | undefined;
   abort: AbortController;
@@ -145,6 +147,7 @@ export class Catalog {
       repeatable: repeatableTools(known),
       looking: undefined,
       again: false,
+      replaced: false,
       failures: 0,
       timer: undefined,
       abort: new AbortController(),
@@ -167,6 +170,7 @@ export class Catalog {
     const watched = this.#watched.get(serverKey(server.tenantId, server.name));
     if (!watched) return;
     watched.server = server;
+    watched.replaced = true;
     watched.failures = 0;
     this.#lookNow(watched);
   }
@@ -231,10 +235,13 @@ export class Catalog {
       detail,
       neverLeft: true,
     };
+    const { replaced } = watched;
+    watched.replaced = false;
     for (const instance of watched.server.instances) {
       const link = links.of(watched.server, instance);
+      if (replaced) await link.reask();
       outcome = await look(link, watched.abort);
-      if (isFault(outcome) && outcome.fault === 'upstream_broken' && watched.failures === 0) {
+      if (isFault(outcome) && outcome.fault === 'upstream_broken' && watched.failures === 0 && !replaced) {
         // It may have been replaced by one of the other era.
         await link.reask();
         outcome = await look(link, watched.abort);

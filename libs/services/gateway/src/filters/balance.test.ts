@@ -4,7 +4,17 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { defaultBreaker, type Fault, type Instance, type Reply } from '@cruvero/core';
 import { MemoryTelemetry, SimClock } from '@cruvero/testkit';
-import { broke, done, instance, neverLeft, pseudoRandom, routed, server, tenant, timedOut } from '../calls.fixture.ts';
+import {
+  broke,
+  done,
+  instance,
+  neverLeft,
+  pseudoRandom,
+  routed,
+  server,
+  tenant,
+  timedOut,
+} from '../calls.fixture.ts';
 import { balancer, stateKey } from './balance.ts';
 
 const two = server('files', { instances: [instance('i1'), instance('i2')] });
@@ -19,7 +29,8 @@ function stage(answer: (instance: Instance) => Reply | Fault | Promise<Reply | F
   const gauges = new Map<string, () => Iterable<{ value: number; labels?: object }>>();
   const metrics = {
     ...telemetry.metrics,
-    gauge: (name: string, _help: string, read: () => Iterable<{ value: number; labels?: object }>) => void gauges.set(name, read),
+    gauge: (name: string, _help: string, read: () => Iterable<{ value: number; labels?: object }>) =>
+      void gauges.set(name, read),
   };
   const balance = balancer(
     policy,
@@ -61,10 +72,13 @@ describe('the balancer', () => {
 
   it('says so where a server has no instance', async () => {
     const { balance } = stage(() => done);
-    assert.partialDeepStrictEqual(await balance.next(routed({ server: server('files', { instances: [] }) })), {
-      fault: 'upstream_unavailable',
-      detail: 'it has no running instance',
-    });
+    assert.partialDeepStrictEqual(
+      await balance.next(routed({ server: server('files', { instances: [] }) })),
+      {
+        fault: 'upstream_unavailable',
+        detail: 'it has no running instance',
+      },
+    );
   });
 
   it('sends the least busy instance the next call, and counts what is under way', async () => {
@@ -92,7 +106,9 @@ describe('the balancer', () => {
   it('shares nothing between servers or tenants that have an instance of the same name and address', async () => {
     const { balance } = stage(() => broke);
     for (let n = 0; n < 3; n += 1) await balance.next(routed({ server: one }));
-    assert.partialDeepStrictEqual(await balance.next(routed({ server: one })), { fault: 'upstream_unavailable' });
+    assert.partialDeepStrictEqual(await balance.next(routed({ server: one })), {
+      fault: 'upstream_unavailable',
+    });
     for (const other of [server('web', { instances: one.instances }), { ...one, tenantId: tenant('acme') }]) {
       assert.equal(await balance.next(routed({ server: other })), broke);
     }
@@ -103,7 +119,11 @@ describe('the balancer', () => {
 });
 
 describe('the breaker of an instance', () => {
-  const fail = async (balance: ReturnType<typeof stage>['balance'], times: number, fault = broke): Promise<void> => {
+  const fail = async (
+    balance: ReturnType<typeof stage>['balance'],
+    times: number,
+    fault = broke,
+  ): Promise<void> => {
     for (let n = 0; n < times; n += 1) assert.equal(await balance.next(routed({ server: one })), fault);
   };
 
@@ -133,7 +153,9 @@ describe('the breaker of an instance', () => {
     const gate = Promise.withResolvers<Reply>();
     answer = () => gate.promise;
     const trying = balance.next(routed({ server: one }));
-    assert.partialDeepStrictEqual(await balance.next(routed({ server: one })), { fault: 'upstream_unavailable' });
+    assert.partialDeepStrictEqual(await balance.next(routed({ server: one })), {
+      fault: 'upstream_unavailable',
+    });
     gate.resolve(done);
     assert.equal(await trying, done);
   });
@@ -144,7 +166,9 @@ describe('the breaker of an instance', () => {
     await clock.advance(1_000);
     await fail(balance, 1);
     await clock.advance(1_999);
-    assert.partialDeepStrictEqual(await balance.next(routed({ server: one })), { fault: 'upstream_unavailable' });
+    assert.partialDeepStrictEqual(await balance.next(routed({ server: one })), {
+      fault: 'upstream_unavailable',
+    });
     await clock.advance(1);
     await fail(balance, 1);
     assert.equal(asked.length, 5);
@@ -173,7 +197,9 @@ describe('the breaker of an instance', () => {
   }
 
   it('is shown as a metric by server and instance, without the address', async () => {
-    const secret = server('files', { instances: [instance('i1', { endpoint: 'https://x.test/mcp?token=hunter2' })] });
+    const secret = server('files', {
+      instances: [instance('i1', { endpoint: 'https://x.test/mcp?token=hunter2' })],
+    });
     const { balance, gauge } = stage(() => broke);
     for (let n = 0; n < 3; n += 1) await balance.next(routed({ server: secret }));
     assert.deepEqual(gauge(), [{ value: 1, labels: { backend: 'default/files/i1', state: 'shut' } }]);
@@ -189,7 +215,9 @@ describe('the breaker of an instance', () => {
     await running;
     balance.keepOnly([one]);
     assert.equal(gauge().length, 1);
-    balance.keepOnly([server('files', { instances: [instance('i1', { endpoint: 'http://elsewhere.test/mcp' })] })]);
+    balance.keepOnly([
+      server('files', { instances: [instance('i1', { endpoint: 'http://elsewhere.test/mcp' })] }),
+    ]);
     assert.equal(gauge().length, 0);
   });
 });

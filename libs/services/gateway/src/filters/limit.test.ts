@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { defaultProfile, type PolicyProfile } from '@cruvero/core';
-import { MemoryTelemetry, SimClock } from '@cruvero/testkit';
+import type { Counter } from '@cruvero/ports';
+import { memoryCounter } from '@cruvero/adapter-memory';
+import { MemoryTelemetry, settle, SimClock } from '@cruvero/testkit';
 import { alice, done, routed, tenant } from '../calls.fixture.ts';
 import { limitFilter } from './limit.ts';
 
@@ -13,7 +15,10 @@ function stage() {
   const clock = new SimClock();
   const telemetry = new MemoryTelemetry();
   let passed = 0;
-  const next = limitFilter(clock, telemetry)(async () => {
+  const next = limitFilter(
+    clock,
+    telemetry,
+  )(async () => {
     passed += 1;
     return done;
   });
@@ -66,7 +71,47 @@ describe('the limit', () => {
   it('keeps a bounded number of buckets', async () => {
     const { next } = stage();
     for (let n = 0; n < 3; n += 1) await next(routed({ profile: slow }));
-    for (let n = 0; n < 10_000; n += 1) await next(routed({ profile: slow, principal: { ...alice, name: `p${n}` } }));
-    assert.equal(await next(routed({ profile: slow })), done, 'the bucket unused longest went, and is full again');
+    for (let n = 0; n < 10_000; n += 1)
+      await next(routed({ profile: slow, principal: { ...alice, name: `p${n}` } }));
+    assert.equal(
+      await next(routed({ profile: slow })),
+      done,
+      'the bucket unused longest went, and is full again',
+    );
+  });
+});
+
+describe('the limit of several replicas', () => {
+  /** Two replicas over one counter. */
+  function replicas(counter = memoryCounter()) {
+    const clock = new SimClock();
+    const filters = [0, 1].map(() => limitFilter(clock, new MemoryTelemetry(), counter)(async () => done));
+    const ask = async (replica: number) => {
+      const outcome = await filters[replica]?.(routed({ profile: slow }));
+      await settle();
+      return outcome;
+    };
+    return { clock, ask };
+  }
+
+  it('is held to across them, from the call after the one that was too much', async () => {
+    const { clock, ask } = replicas();
+    // 2 a second and a burst of 3: each replica alone would let 3 through.
+    for (let n = 0; n < 3; n += 1) {
+      assert.equal(await ask(0), done);
+      assert.equal(await ask(1), done);
+    }
+    await clock.advance(999);
+    assert.partialDeepStrictEqual(await ask(1), { fault: 'rate_limited', retryAfterMs: 1 });
+    await clock.advance(1);
+    assert.equal(await ask(1), done, 'a new window');
+  });
+
+  it('is each replica own while the counter is away', async () => {
+    const away: Counter = { add: async () => undefined, [Symbol.asyncDispose]: async () => undefined };
+    const { ask } = replicas(away);
+    for (let n = 0; n < 3; n += 1) assert.equal(await ask(0), done);
+    assert.partialDeepStrictEqual(await ask(0), { fault: 'rate_limited' });
+    assert.equal(await ask(1), done);
   });
 });

@@ -10,7 +10,10 @@ import { measureFilter } from './measure.ts';
 function stage(outcome: Reply | Fault) {
   const telemetry = new MemoryTelemetry();
   const parents: unknown[] = [];
-  const run = measureFilter(new SimClock(), telemetry)(async (call) => {
+  const run = measureFilter(
+    new SimClock(),
+    telemetry,
+  )(async (call) => {
     parents.push(call.trace);
     return outcome;
   });
@@ -29,7 +32,10 @@ describe('a call', () => {
       assert.equal(await run(routed({ target: 'read' })), outcome);
       const labels = { tool: 'read', backend: 'files' };
       assert.equal(telemetry.counts.get(`mcpgw_tool_calls_total${JSON.stringify({ ...labels, status })}`), 1);
-      assert.equal(telemetry.counts.get(`mcpgw_tool_call_duration_seconds_count${JSON.stringify(labels)}`), 1);
+      assert.equal(
+        telemetry.counts.get(`mcpgw_tool_call_duration_seconds_count${JSON.stringify(labels)}`),
+        1,
+      );
     });
   }
 
@@ -45,7 +51,11 @@ describe('a call', () => {
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
     await run({ ...routed(), trace: { traceparent } });
     const [span] = telemetry.spans;
-    assert.partialDeepStrictEqual(span, { name: 'mcp tools/call', traceId: 'a'.repeat(32), parent: { traceparent } });
+    assert.partialDeepStrictEqual(span, {
+      name: 'mcp tools/call',
+      traceId: 'a'.repeat(32),
+      parent: { traceparent },
+    });
     assert.equal(span?.failure, undefined);
     assert.notDeepEqual(parents[0], { traceparent });
     assert.match(JSON.stringify(parents[0]), /00-a{32}-/);

@@ -4,7 +4,10 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { Fault } from '@cruvero/core';
 
-/** Never rejects. A body that is announced or found too large is not read on. */
+/**
+ * Never rejects. What is too large is not kept, but read to its end (or to the listener's time for one request): a connection
+ * closed on somebody who still sends takes the answer with it.
+ */
 export function readBody(request: IncomingMessage, bytesMax: number): Promise<string | Fault> {
   const tooLarge: Fault = { fault: 'body_too_large', bytesMax };
   if (Number(request.headers['content-length'] ?? 0) > bytesMax) return Promise.resolve(tooLarge);
@@ -15,7 +18,7 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<st
       bytes += chunk.length;
       if (bytes <= bytesMax) return void chunks.push(chunk);
       request.off('data', onData);
-      request.pause();
+      request.resume();
       resolve(tooLarge);
     };
     request.on('data', onData);

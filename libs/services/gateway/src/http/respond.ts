@@ -77,17 +77,16 @@ export function sendJson(
 /** A fault outside of any call: the id is not known, or there is none. */
 export function sendFault(response: ServerResponse, fault: Fault, idText = 'null', era?: Era): void {
   const status = mcpStatus(fault, era);
-  sendJson(response, status, errorMessage(idText, faultText(fault)), faultHeaders(fault, status));
+  sendJson(response, status, errorMessage(idText, faultText(fault)), faultHeaders(fault));
 }
 
-function faultHeaders(fault: Fault, status: number): Record<string, string> {
+function faultHeaders(fault: Fault): Record<string, string> {
   if (fault.fault === 'unauthenticated') return { 'www-authenticate': 'Bearer realm="cruvero-mcp"' };
   if (fault.fault === 'wrong_http_method') return { allow: fault.allow };
   if (fault.fault === 'rate_limited' || fault.fault === 'overloaded') {
     return { 'retry-after': String(Math.max(1, Math.ceil(fault.retryAfterMs / 1_000))) };
   }
-  // What is left of a body that is too large is not read; the connection cannot be used again.
-  return status === 413 ? { connection: 'close' } : {};
+  return {};
 }
 
 export const sseHeaders = {

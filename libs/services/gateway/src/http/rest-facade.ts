@@ -3,6 +3,7 @@
 import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import {
+  depthMax,
   faultMessage,
   faultTable,
   isFault,
@@ -13,6 +14,7 @@ import {
   serverKey,
   type Fault,
   type Instance,
+  type Json,
   type JsonObject,
   type Principal,
   type Server,
@@ -25,6 +27,7 @@ import type { Calls } from '../calls.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { GatewayConfig } from '../config.ts';
 import { serversOf } from '../control/state.ts';
+import { isJsonType } from './body.ts';
 import { presented, repeatedHeader, traceOf } from './headers.ts';
 
 export const restPrefix = '/api/v1/mcp';
@@ -158,6 +161,15 @@ const offersOf: View = (asked, parts, service) => {
   };
 };
 
+/** As deep as the arguments of a call over MCP may be, where the message and its params stand around them. */
+const levelsMax = depthMax - 2;
+
+/** Looks no further down than `levels`, so it has a bound of its own. */
+function isDeeper(value: Json | undefined, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner: Json | undefined) => isDeeper(inner, levels - 1));
+}
+
 interface Command {
   readonly method: string;
   readonly params: JsonObject;
@@ -179,6 +191,8 @@ function readCommand(body: unknown, config: GatewayConfig): Command | Fault {
   }
   const params = body['params'] ?? {};
   if (!isJsonObject(params)) return { fault: 'bad_params', detail: '"params" is an object.' };
+  if (isDeeper(params, levelsMax))
+    return { fault: 'bad_params', detail: `"params" is too deep: nesting is deeper than ${levelsMax}.` };
   const seconds = body['timeout'] ?? config.callDeadlineMs / 1_000;
   if (typeof seconds !== 'number' || !(seconds > 0) || seconds > timeoutSecondsMax) {
     return {
@@ -194,6 +208,9 @@ function readCommand(body: unknown, config: GatewayConfig): Command | Fault {
 async function execute(request: Request, response: Response, parts: RestParts): Promise<void> {
   const asked = asking(request, parts);
   if (isFault(asked)) return sendRestFault(response, asked);
+  const type = request.headers['content-type'];
+  if (!isJsonType(type))
+    return sendRestFault(response, { fault: 'wrong_content_type', got: (type ?? '').slice(0, 128) });
   const server = serverNamed(asked, String(request.params['service'] ?? ''));
   if (isFault(server)) return sendRestFault(response, server);
   const command = readCommand(request.body, parts.config);
