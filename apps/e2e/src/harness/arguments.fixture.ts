@@ -21,7 +21,8 @@ function valueOf(schema: JsonObject): fc.Arbitrary<Json> | undefined {
 }
 
 function numberOf(schema: JsonObject): fc.Arbitrary<number> {
-  const bound = (name: string, orElse: number): number => (typeof schema[name] === 'number' ? schema[name] : orElse);
+  const bound = (name: string, orElse: number): number =>
+    typeof schema[name] === 'number' ? schema[name] : orElse;
   const range = { min: bound('minimum', -1e9), max: bound('maximum', 1e9) };
   const whole = fc.integer(range);
   // JSON knows no minus zero.
@@ -40,5 +41,7 @@ export function argumentsOf(inputSchema: Json | undefined): fc.Arbitrary<JsonObj
     if (value) members[name] = value;
     else if (required.includes(name)) return undefined;
   }
-  return fc.record(members, { requiredKeys: required.filter((name): name is string => typeof name === 'string') });
+  return fc.record(members, {
+    requiredKeys: required.filter((name): name is string => typeof name === 'string'),
+  });
 }

@@ -24,7 +24,10 @@ export async function direct(entry: Entry, kind: 'legacy' | 'modern' = 'legacy')
   const isOurs = basename(command) === command;
   const given = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, HOME: process.env['HOME'] ?? '/', ...env };
   const asked = { command: isOurs ? join(bin, command) : command, args, env: given };
-  return storyClient(kind, await (kind === 'legacy' ? connectLegacyDirect(asked) : connectModernDirect(asked)));
+  return storyClient(
+    kind,
+    await (kind === 'legacy' ? connectLegacyDirect(asked) : connectModernDirect(asked)),
+  );
 }
 
 /** Names, URIs and templates of everything that a server offers, each kind sorted. */

@@ -22,9 +22,14 @@ const methods = {
 
 type Mode = 'auto' | { readonly pin: string };
 
-export async function connectModern(url: URL, key: string | undefined, kind: 'auto' | 'modern'): Promise<SdkClient> {
+export async function connectModern(
+  url: URL,
+  key: string | undefined,
+  kind: 'auto' | 'modern',
+): Promise<SdkClient> {
   const client = clientOf(kind, kind === 'auto' ? 'auto' : { pin: modernLatest });
-  const requestInit = key === undefined ? {} : { requestInit: { headers: { authorization: `Bearer ${key}` } } };
+  const requestInit =
+    key === undefined ? {} : { requestInit: { headers: { authorization: `Bearer ${key}` } } };
   await client.connect(new StreamableHTTPClientTransport(url, requestInit));
   return sdkClient(client);
 }
@@ -43,7 +48,8 @@ function sdkClient(client: Client): SdkClient {
   return {
     ask: async (method, params) =>
       (await client.request({ method, params: { ...params } }, asItCame)) as JsonObject,
-    call: async (name, args) => (await client.callTool({ name, arguments: { ...args } })) as unknown as JsonObject,
+    call: async (name, args) =>
+      (await client.callTool({ name, arguments: { ...args } })) as unknown as JsonObject,
     listen: async (onChange) => {
       for (const change of ['tools', 'resources', 'prompts'] as const) {
         client.setNotificationHandler(methods[change], () => onChange(change));

@@ -1,5 +1,6 @@
 /** Starts a layout for stories, and runs the same stories over both. */
 
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,6 +63,35 @@ async function awaitServers(
   }
 }
 
+/**
+ * Starts all of them at once when the first is asked for: most of a start is waiting for one core. Whatever was started is
+ * stopped at the end of the file at the latest.
+ */
+export function startedTogether<Key>(
+  keys: readonly Key[],
+  start: (key: Key) => Promise<Layout>,
+): (key: Key) => Promise<Layout> {
+  const starts = new Map<Key, Promise<Layout>>();
+  after(async () => {
+    for (const started of starts.values()) {
+      await started.then(
+        (layout) => layout.stop(),
+        () => undefined,
+      );
+    }
+  });
+  return (key) => {
+    for (const each of keys) {
+      if (starts.has(each)) continue;
+      const started = start(each);
+      // Whoever asks for it hears of the failure.
+      started.catch(() => undefined);
+      starts.set(each, started);
+    }
+    return starts.get(key) ?? start(key);
+  };
+}
+
 /** The same stories over both layouts, each started once. `it` may use what `layout()` gives. */
 export function overLayouts(
   title: string,
@@ -69,17 +99,17 @@ export function overLayouts(
   stories: (layout: () => Layout, kind: LayoutKind) => void,
   kinds = layoutKinds,
 ): void {
+  const started = startedTogether(kinds, async (kind) =>
+    startLayout(kind, typeof options === 'function' ? await options(kind) : options),
+  );
   for (const kind of kinds) {
     describe(`${title}, ${kind}`, () => {
       let layout: Layout | undefined;
       before(async () => {
-        layout = await startLayout(kind, typeof options === 'function' ? await options(kind) : options);
+        layout = await started(kind);
       });
       after(() => layout?.stop());
-      stories(() => {
-        if (!layout) throw new Error('the layout did not start');
-        return layout;
-      }, kind);
+      stories(() => layout ?? assert.fail('the layout did not start'), kind);
     });
   }
 }

@@ -1,6 +1,13 @@
 /** One server as a client sees it, directly or through a gateway: asked in the server's own words, answered in them too. */
 
-import { exposedName, exposedUri, isJsonObject, type Json, type JsonObject, type ServerName } from '@cruvero/core';
+import {
+  exposedName,
+  exposedUri,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  type ServerName,
+} from '@cruvero/core';
 import type { StoryClient } from './clients.fixture.ts';
 
 /** A result, or an error as its server worded it. */
@@ -51,7 +58,12 @@ async function outcome(client: StoryClient, method: string, params: JsonObject):
 
 /** The server's own words on both sides: a direct connection, or the server's own door. */
 export function plainView(name: string, client: StoryClient): View {
-  return { name, client, ask: (method, params) => outcome(client, method, params), list: (kind) => client.list(kind) };
+  return {
+    name,
+    client,
+    ask: (method, params) => outcome(client, method, params),
+    list: (kind) => client.list(kind),
+  };
 }
 
 /** The aggregate: names and URIs are put into its words, and those that come back into the server's. */
@@ -64,7 +76,8 @@ export function aggregateView(name: string, client: StoryClient, server: ServerN
   return {
     name,
     client,
-    ask: async (method, params) => ownWords(await outcome(client, method, exposed(params, server)), server) as Outcome,
+    ask: async (method, params) =>
+      ownWords(await outcome(client, method, exposed(params, server)), server) as Outcome,
     list: async (kind) => (await client.list(kind)).filter(isMine).map((item) => ownItem(item, server)),
   };
 }
@@ -79,11 +92,17 @@ function exposed(params: JsonObject, server: ServerName): JsonObject {
   };
 }
 
-const cut = (text: string, prefix: string): string => (text.startsWith(prefix) ? text.slice(prefix.length) : text);
+/** What does not lead back through the aggregate is marked, so that it equals nothing. */
+const cut = (text: string, prefix: string): string =>
+  text.startsWith(prefix) ? text.slice(prefix.length) : `without its server: ${text}`;
 
+/** What has a URI is known by it, and keeps its name. */
 function ownItem(item: JsonObject, server: ServerName): Json {
   const own = ownWords(item, server) as JsonObject;
-  return typeof own['name'] === 'string' ? { ...own, name: cut(own['name'], exposedName(server, '')) } : own;
+  const { name, uri = own['uriTemplate'] } = own;
+  return typeof name === 'string' && uri === undefined
+    ? { ...own, name: cut(name, exposedName(server, '')) }
+    : own;
 }
 
 /** URIs stand at known members only; anything else that a gateway had changed would stay changed, and be found. */

@@ -3,7 +3,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { listKinds, readServerName, type Json, type JsonObject, type ServerName } from '@cruvero/core';
-import { startLegacyServer, startLegacySseServer, startModernServer, type FixtureServer } from '@cruvero/testkit';
+import {
+  startLegacyServer,
+  startLegacySseServer,
+  startModernServer,
+  type FixtureServer,
+} from '@cruvero/testkit';
 import fc from 'fast-check';
 import { argumentsOf } from '../harness/arguments.fixture.ts';
 import { connect, type ClientKind, type StoryClient } from '../harness/clients.fixture.ts';
@@ -43,7 +48,11 @@ const everything: Subject = {
       outputType,
     })),
     'trigger-long-running-operation': [{ duration: 0.02, steps: 2 }],
-    'get-resource-reference': [{ resourceType: 'Text', resourceId: 3 }, { resourceType: 'Blob', resourceId: 4 }, {}],
+    'get-resource-reference': [
+      { resourceType: 'Text', resourceId: 3 },
+      { resourceType: 'Blob', resourceId: 4 },
+      {},
+    ],
     // Twice: on, and off again.
     'toggle-simulated-logging': [{}, {}],
     'toggle-subscriber-updates': [{}, {}],
@@ -58,7 +67,10 @@ const everything: Subject = {
     'simple-prompt': [{}],
     'args-prompt': [{ city: 'Köln' }, { city: 'Paris', state: 'Texas "quoted" {"a":1}' }, {}],
     'completable-prompt': [{ department: 'Engineering', name: 'Alice' }],
-    'resource-prompt': [{ resourceType: 'Text', resourceId: '1' }, { resourceType: 'Blob', resourceId: '2' }],
+    'resource-prompt': [
+      { resourceType: 'Text', resourceId: '1' },
+      { resourceType: 'Blob', resourceId: '2' },
+    ],
     'no-such-prompt': [{}],
   },
   completions: [
@@ -70,7 +82,10 @@ const everything: Subject = {
       context: { arguments: { department: 'Sales' } },
     },
     { ref: promptRef('resource-prompt'), argument: { name: 'resourceType', value: 'T' } },
-    { ref: resourceRef('demo://resource/dynamic/text/{resourceId}'), argument: { name: 'resourceId', value: '4' } },
+    {
+      ref: resourceRef('demo://resource/dynamic/text/{resourceId}'),
+      argument: { name: 'resourceId', value: '4' },
+    },
     { ref: promptRef('no-such-prompt'), argument: { name: 'a', value: '' } },
   ],
   direct: () => direct(referenceServers('/nowhere')['everything'] ?? assert.fail()),
@@ -156,7 +171,8 @@ async function compareRest(subject: Subject, straight: View, view: View): Promis
   for (const [name, all] of Object.entries(subject.prompts)) {
     for (const args of all) await compare(straight, view, 'prompts/get', { name, arguments: args });
   }
-  for (const completion of subject.completions) await compare(straight, view, 'completion/complete', completion);
+  for (const completion of subject.completions)
+    await compare(straight, view, 'completion/complete', completion);
 }
 
 async function compareLists(straight: View, view: View): Promise<void> {
@@ -166,7 +182,10 @@ async function compareLists(straight: View, view: View): Promise<void> {
     assert.deepEqual(await view.list(kind), expected, `${kind} ${view.name}`);
     counts.push(expected.length);
   }
-  assert.ok(counts.every((count) => Number(count) > 0), `something of each kind is compared: ${counts.join()}`);
+  assert.ok(
+    counts.every((count) => Number(count) > 0),
+    `something of each kind is compared: ${counts.join()}`,
+  );
 }
 
 interface Opened extends AsyncDisposable {
@@ -188,7 +207,12 @@ async function open(subject: Subject, layout: Layout): Promise<Opened> {
     aggregates.push(aggregateView(`on the aggregate for the ${kind} client`, aggregate, subject.name));
   }
   const all = stack.move();
-  return { straight, doors, views: [...doors, ...aggregates], [Symbol.asyncDispose]: () => all.disposeAsync() };
+  return {
+    straight,
+    doors,
+    views: [...doors, ...aggregates],
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
 }
 
 function differ(subject: Subject, layout: () => Layout): void {
@@ -241,9 +265,18 @@ overLayouts(
   }),
   (layout) => {
     differ(everything, layout);
-    differ(fixture('old', 'legacy', () => legacyServer), layout);
-    differ(fixture('older', 'legacy', () => legacyServer), layout);
-    differ(fixture('new', 'modern', () => modernServer), layout);
+    differ(
+      fixture('old', 'legacy', () => legacyServer),
+      layout,
+    );
+    differ(
+      fixture('older', 'legacy', () => legacyServer),
+      layout,
+    );
+    differ(
+      fixture('new', 'modern', () => modernServer),
+      layout,
+    );
     differ(modernByCommand, layout);
   },
 );

@@ -84,7 +84,11 @@ for (const kind of layoutKinds) {
     before(async () => {
       folder = await mkdtemp(join(tmpdir(), 'cruvero-e2e-first-'));
       // Apart, each process says `ready` for itself; the bridge's servers join when they answer.
-      layout = await startLayout(kind, { ownConfig: true, folder, awaits: kind === 'embedded' ? [] : servers });
+      layout = await startLayout(kind, {
+        ownConfig: true,
+        folder,
+        awaits: kind === 'embedded' ? [] : servers,
+      });
       listedAtReady = await listedServers(layout);
     });
     after(async () => {
@@ -100,7 +104,11 @@ for (const kind of layoutKinds) {
         assert.ok(layout.stdout().includes(key));
       }
       assert.notEqual(layout.agentKey, layout.adminKey);
-      assert.deepEqual([...listedAtReady].sort(), [...servers].sort(), 'ready means that every server is listed');
+      assert.deepEqual(
+        [...listedAtReady].sort(),
+        [...servers].sort(),
+        'ready means that every server is listed',
+      );
     });
 
     for (const clientKind of clientKinds) {
