@@ -40,8 +40,8 @@ describe('phasesOf', () => {
 describe('coverage', () => {
   it('adds up what several test files hit, and writes what it read', () => {
     const coverage: Coverage = new Map();
-    addLcov(coverage, 'SF:libs/a/src/x.ts\nDA:1,1\nDA:2,0\nDA:3,0\nend_of_record\n', '/root');
-    addLcov(coverage, 'SF:/root/libs/a/src/x.ts\nDA:1,2\nDA:2,4\nDA:3,0\nend_of_record\n', '/root');
+    addLcov(coverage, 'SF:libs/a/src/x.ts\nDA:1,1\nDA:2,0\nDA:3,0\nend_of_record\n', '/checkout');
+    addLcov(coverage, 'SF:/checkout/libs/a/src/x.ts\nDA:1,2\nDA:2,4\nDA:3,0\nend_of_record\n', '/checkout');
     assert.equal(
       toLcov(coverage),
       'TN:\nSF:libs/a/src/x.ts\nDA:1,3\nDA:2,4\nDA:3,0\nLH:2\nLF:3\nend_of_record\n',

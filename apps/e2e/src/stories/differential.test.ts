@@ -19,7 +19,7 @@ import { overLayouts } from '../harness/over-layouts.fixture.ts';
 import { aggregateView, plainView, withoutEra, type Outcome, type View } from '../harness/view.fixture.ts';
 
 const clientKinds: readonly ClientKind[] = ['legacy', 'modern'];
-const runsOfATool = 6;
+const runsOfATool = 4;
 
 /** What to ask of a server, in its own words. */
 interface Subject {

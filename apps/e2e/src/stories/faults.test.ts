@@ -9,6 +9,7 @@ import type { JsonObject } from '@cruvero/core';
 import { startLegacyServer, startModernServer, type FixtureServer } from '@cruvero/testkit';
 import type { Stack } from '@cruvero/stack';
 import { announceStored } from '../harness/announce-stored.fixture.ts';
+import { api } from '../harness/api.fixture.ts';
 import { check, startCallers, type Callers } from '../harness/callers.fixture.ts';
 import { connect } from '../harness/clients.fixture.ts';
 import { legacyCommand, modernCommand } from '../harness/config-file.fixture.ts';
@@ -87,8 +88,8 @@ describe('while callers call', () => {
   let callers: Callers;
   before(async () => {
     callers = await startCallers(layout, {
-      legacy: 6,
-      modern: 6,
+      legacy: 8,
+      modern: 8,
       tools: [steadyTool, 'mcp.child.echo', 'mcp.other.echo'],
       wrong,
     });
@@ -104,12 +105,15 @@ describe('while callers call', () => {
   };
   for (const [name, victim] of Object.entries(victims)) {
     it(`kill -9 of ${name} fails not one call, and all converges when it is back`, async (t) => {
+      const appliedBefore = await appliedVersion();
       const { killedMs, deadMs, backMs } = await outage(
         callers,
         () => victim().kill('SIGKILL'),
         () => victim().restart(),
       );
       const { ms } = await timed(() => announceAndSee(`after-${name.toLowerCase()}`));
+      const moved = async (): Promise<boolean> => (await appliedVersion()) > appliedBefore;
+      await until('the gateway tells the registry of a newer version', moved);
       await callers.each(callsEach);
       const found = check(callers.history, killedMs, performance.now());
       assert.deepEqual(found.failures, []);
@@ -128,10 +132,12 @@ describe('while callers call', () => {
     const endpointOf = (n: number): string => (n % 2 === 0 ? guests.url : 'http://127.0.0.1:1/mcp');
     const killedMs = performance.now();
     await stack.services.registry.kill('SIGKILL');
-    await announceStored(
-      layout,
-      names.map((server, n) => ({ server, endpoint: endpointOf(n) })),
-    );
+    const guestsToCome = names.map((server, n) => ({ server, endpoint: endpointOf(n) }));
+    await announceStored(layout, guestsToCome.slice(0, 10));
+    // What it has acknowledged, NATS keeps over its own death.
+    await stack.nats.kill('SIGKILL');
+    await stack.nats.restart();
+    await announceStored(layout, guestsToCome.slice(10));
     assert.equal(stack.services.registry.alive, false);
     await stack.services.registry.restart();
     const { ms } = await timed(async () => {
@@ -158,6 +164,16 @@ describe('while callers call', () => {
     t.diagnostic(`${found.calls} calls, longest ${found.longestMs} ms`);
   });
 });
+
+/** The newest configuration that the gateway said it has applied. */
+async function appliedVersion(): Promise<number> {
+  const answer = await api(layout.registryUrl, layout.adminKey, 'GET', '/admin/api/v1/gateways');
+  const { items } = answer.body as {
+    readonly items: readonly { readonly gateway_id: string; readonly applied_versions: object }[];
+  };
+  const own = items.find(({ gateway_id: id }) => id === 'gw-1');
+  return Math.max(0, ...Object.values(own?.applied_versions ?? {}));
+}
 
 /** Names in the admin API, through all its pages. */
 async function registered(): Promise<ReadonlySet<string>> {

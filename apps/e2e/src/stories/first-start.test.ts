@@ -5,7 +5,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { exposedName, exposedUri, readServerName, type JsonObject } from '@cruvero/core';
+import {
+  exposedName,
+  exposedUri,
+  readServerName,
+  type JsonObject,
+  type ListKind,
+  type ServerName,
+} from '@cruvero/core';
 import { clientKinds, connect, type StoryClient } from '../harness/clients.fixture.ts';
 import { referenceServers } from '../harness/config-file.fixture.ts';
 import { direct, offerOf, type Offer } from '../harness/direct.fixture.ts';
@@ -44,29 +51,29 @@ const oneCallEach: Readonly<Record<string, (client: StoryClient) => Promise<void
 
 /** Everything that the four servers offer, asked of each directly, under the names that the aggregate gives. */
 async function wholeOffer(folder: string): Promise<Offer> {
-  const whole = {
-    tools: [] as string[],
-    resources: [] as string[],
-    resourceTemplates: [] as string[],
-    prompts: [] as string[],
-  };
-  for (const [label, entry] of Object.entries(referenceServers(folder))) {
-    await using client = await direct(entry);
-    const server = readServerName(label) ?? assert.fail(label);
-    const offer = await offerOf(client);
-    whole.tools.push(...offer.tools.map((name) => exposedName(server, name)));
-    whole.prompts.push(...offer.prompts.map((name) => exposedName(server, name)));
-    whole.resources.push(...offer.resources.map((uri) => exposedUri(server, uri)));
-    whole.resourceTemplates.push(...offer.resourceTemplates.map((uri) => exposedUri(server, uri)));
-  }
-  const { tools, resources, resourceTemplates, prompts } = whole;
+  const entries = Object.entries(referenceServers(folder));
+  const offers = await Promise.all(
+    entries.map(async ([label, entry]) => {
+      const server = readServerName(label) ?? assert.fail(label);
+      await using client = await direct(entry);
+      return exposedOffer(server, await offerOf(client));
+    }),
+  );
+  const all = (kind: ListKind): readonly string[] => offers.flatMap((offer) => offer[kind]).sort();
   return {
-    tools: tools.sort(),
-    resources: resources.sort(),
-    resourceTemplates: resourceTemplates.sort(),
-    prompts: prompts.sort(),
+    tools: all('tools'),
+    resources: all('resources'),
+    resourceTemplates: all('resourceTemplates'),
+    prompts: all('prompts'),
   };
 }
+
+const exposedOffer = (server: ServerName, offer: Offer): Offer => ({
+  tools: offer.tools.map((name) => exposedName(server, name)),
+  resources: offer.resources.map((uri) => exposedUri(server, uri)),
+  resourceTemplates: offer.resourceTemplates.map((uri) => exposedUri(server, uri)),
+  prompts: offer.prompts.map((name) => exposedName(server, name)),
+});
 
 let offered: Offer;
 before(async () => {
