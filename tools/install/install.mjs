@@ -1,5 +1,6 @@
 /**
- * Installs what is missing before a script runs: npm packages, and with `--with-servers` the server programs.
+ * Installs what is missing before a script runs: npm packages, and with `--with-servers` the server programs,
+ * with `--with-nginx` nginx where it can be had.
  * Plain JavaScript for Node 18 and newer with nothing but node: modules, because it runs before anything is installed.
  */
 
@@ -8,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { ensurePackages } from './packages.mjs';
-import { ensureServers } from './servers.mjs';
+import { ensureServers, offerNginx } from './servers.mjs';
 
 /** What this installer itself needs. */
 const nodeMajorMin = 20;
@@ -38,6 +39,7 @@ try {
     );
   }
   if (process.argv.includes('--with-servers')) await ensureServers({ say });
+  if (process.argv.includes('--with-nginx')) await offerNginx({ say });
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;

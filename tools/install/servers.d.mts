@@ -1,11 +1,13 @@
 /** Types of servers.mjs. */
 
-import type { FoundServers } from '../stack/src/find-servers.mjs';
+import type { FoundServers, ServerPlaces } from '../stack/src/find-servers.mjs';
 
 /** What installing asks of a machine. */
 export interface Machine {
   isRoot(): boolean;
   hasApt(): boolean;
+  /** True where a policy keeps freshly installed servers from being started, as in most container images. */
+  holdsServices(): boolean;
   /** True after `apt-get update` was ever run. */
   hasPackageLists(): boolean;
   /** Runs apt-get; undefined when it succeeded, what it said when it failed. */
@@ -14,9 +16,12 @@ export interface Machine {
 
 export interface ServersOptions {
   readonly say: (line: string) => void;
-  readonly find?: () => FoundServers;
+  readonly find?: (places?: ServerPlaces) => FoundServers;
   readonly machine?: Machine;
 }
 
 /** Installs the missing servers as root on Debian or Ubuntu. @throws elsewhere, with the commands that install them. */
 export function ensureServers(options: ServersOptions): Promise<void>;
+
+/** Installs nginx where that starts nothing; everywhere else it says what is missing, and that is all. */
+export function offerNginx(options: ServersOptions): Promise<void>;

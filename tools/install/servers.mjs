@@ -1,7 +1,7 @@
-/** Sees to it that nats-server, redis-server and PostgreSQL are on this machine. */
+/** Sees to it that nats-server, redis-server and PostgreSQL are on this machine, and nginx where it is wanted. */
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, readdirSync } from 'node:fs';
+import { accessSync, existsSync, readdirSync } from 'node:fs';
 
 import { findServers } from '../stack/src/find-servers.mjs';
 
@@ -33,9 +33,23 @@ export async function ensureServers({ say, find = findServers, machine = thisMac
   say(`Installed ${names} in ${((Date.now() - startMs) / 1000).toFixed(1)} s.`);
 }
 
+/** See servers.d.mts. */
+export async function offerNginx({ say, find = findServers, machine = thisMachine }) {
+  const findNginx = () => find({ needed: ['nginx'] });
+  const before = findNginx();
+  if (before.missing.length === 0) return;
+  // Elsewhere the package would start a web server on port 80, which nobody asked for.
+  if (!machine.holdsServices()) return say(`${advice(before)}\nGoing on without it.`);
+  try {
+    await ensureServers({ say, find: findNginx, machine });
+  } catch (error) {
+    say(`${error.message}\nGoing on without it.`);
+  }
+}
+
 function advice({ missing, aptCommand }) {
   return [
-    `These servers are missing: ${missing.map(({ program }) => program).join(', ')}.`,
+    `${missing.length === 1 ? 'This server is' : 'These servers are'} missing: ${missing.map(({ program }) => program).join(', ')}.`,
     `  Debian, Ubuntu:  sudo ${aptCommand}`,
     `  macOS:           brew install ${missing.map(({ brewPackage }) => brewPackage).join(' ')}`,
   ].join('\n');
@@ -52,6 +66,8 @@ const thisMachine = {
       return false;
     }
   },
+
+  holdsServices: () => existsSync('/usr/sbin/policy-rc.d'),
 
   hasPackageLists: () => {
     try {

@@ -4,34 +4,45 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { findServers } from '../stack/src/find-servers.mjs';
-import type { FoundServers } from '../stack/src/find-servers.mjs';
-import { ensureServers } from './servers.mjs';
+import type { FoundServers, ServerPlaces } from '../stack/src/find-servers.mjs';
+import { ensureServers, offerNginx } from './servers.mjs';
 import type { Machine } from './servers.mjs';
 
-const none = findServers({ folders: [], debianPostgres: '/does/not/exist' });
-const all: FoundServers = { nats: '/a', redis: '/b', postgres: '/c', missing: [], aptCommand: undefined };
+const nothing = (places?: ServerPlaces) =>
+  findServers({ ...places, folders: [], debianPostgres: '/does/not/exist' });
+const everything = (): FoundServers => ({
+  ...{ nats: '/a', redis: '/b', postgres: '/c', nginx: '/d' },
+  missing: [],
+  aptCommand: undefined,
+});
 
 /** A machine whose servers appear when `apt-get install` succeeds for the nth time. */
 function machineOf(changes: Partial<Machine> & { readonly failures?: number } = {}) {
   const said: string[] = [];
   const ran: string[] = [];
   let failuresLeft = changes.failures ?? 0;
-  let found = none;
+  let find = nothing;
   const machine: Machine = {
     isRoot: () => true,
     hasApt: () => true,
+    holdsServices: () => true,
     hasPackageLists: () => true,
     apt: (args) => {
       ran.push(args.join(' '));
       if (args[0] !== 'install') return undefined;
       failuresLeft -= 1;
       if (failuresLeft >= 0) return 'E: Unable to locate package';
-      found = all;
+      find = everything;
       return undefined;
     },
     ...changes,
   };
-  return { said, ran, options: { say: (line: string) => void said.push(line), find: () => found, machine } };
+  const options = {
+    say: (line: string) => void said.push(line),
+    find: (places?: ServerPlaces) => find(places),
+    machine,
+  };
+  return { said, ran, options };
 }
 
 const install = 'install -y --no-install-recommends nats-server redis-server postgresql';
@@ -39,7 +50,7 @@ const install = 'install -y --no-install-recommends nats-server redis-server pos
 describe('ensureServers', () => {
   it('does and says nothing when all servers are there', async () => {
     const { said, ran, options } = machineOf();
-    await ensureServers({ ...options, find: () => all });
+    await ensureServers({ ...options, find: everything });
     assert.deepEqual([said, ran], [[], []]);
   });
 
@@ -83,5 +94,28 @@ describe('ensureServers', () => {
       });
       assert.deepEqual(ran, []);
     }
+  });
+});
+
+describe('offerNginx', () => {
+  it('installs nginx alone, and nothing when it is there', async () => {
+    const { said, ran, options } = machineOf();
+    await offerNginx(options);
+    await offerNginx(options);
+    assert.deepEqual(ran, ['install -y --no-install-recommends nginx']);
+    assert.equal(said.length, 2);
+  });
+
+  it('goes on without it where apt-get fails, and where installing would start a web server', async () => {
+    const failing = machineOf({ failures: 9 });
+    await offerNginx(failing.options);
+    assert.match(
+      failing.said.at(-1) ?? '',
+      /Unable to locate package[^]*brew install nginx\nGoing on without it\.$/,
+    );
+    const starting = machineOf({ holdsServices: () => false });
+    await offerNginx(starting.options);
+    assert.match(starting.said.join('\n'), /^This server is missing: nginx\.[^]*Going on without it\.$/);
+    assert.deepEqual(starting.ran, []);
   });
 });

@@ -48,6 +48,7 @@ await runMain(async (env, signal) => {
     upstreams,
     listener: httpListener(listen),
     stateFile: stateFile(join(dataDir, `gateway-${gatewayId}.json`)),
+    sealFile: stateFile(join(dataDir, 'gateway-seal.key')),
     clock: systemClock,
     random: systemRandom,
     telemetry,

@@ -45,10 +45,11 @@ await runMain(async (env, signal) => {
     upstreams: { http, sse },
     listener: httpListener(own.listen),
     stateFile: stateFile(join(own.dataDir, `gateway-${own.gatewayId}.json`)),
+    sealFile: stateFile(join(own.dataDir, 'gateway-seal.key')),
     clock: systemClock,
     random: systemRandom,
     telemetry,
-    ...(redis ? { counter: redis.counter } : {}),
+    ...(redis ? { counter: redis.counter, cache: redis.cache } : {}),
   });
   await gateway.ready([], settleMsMax);
   process.stdout.write(`ready ${gateway.listening.url}\n`);

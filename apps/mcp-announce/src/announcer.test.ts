@@ -52,6 +52,7 @@ function scene({ heartbeatMs }: { heartbeatMs: number | undefined } = { heartbea
     {
       upstreams: { http: upstream },
       clock,
+      random: () => 0.5,
       clientInfo: { name: 'test', version: '0' },
     },
   );

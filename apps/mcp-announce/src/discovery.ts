@@ -2,7 +2,7 @@
 
 import { capabilitiesHash, toolsMax } from '@cruvero/contracts';
 import { faultMessage, isFault, parseJsonObject, type Fault, type JsonObject } from '@cruvero/core';
-import type { UpstreamLink } from '@cruvero/upstream';
+import { linkTerms, type SessionTerms, type UpstreamLink } from '@cruvero/upstream';
 
 export interface Offer {
   readonly tools: readonly (JsonObject & { readonly name: string })[];
@@ -12,17 +12,17 @@ export interface Offer {
   readonly hash: string;
 }
 
-const sessionKey = 'announce';
+const terms: SessionTerms = { ...linkTerms, key: 'announce' };
 const toolNameMax = 512;
 
 /** One look at the server: a sign of life first, then everything it lists. */
 export async function look(link: UpstreamLink): Promise<Offer | Fault> {
-  const alive = await link.probe(sessionKey);
+  const alive = await link.probe(terms);
   if (isFault(alive)) return alive;
   const face = await link.face();
   if (isFault(face)) return face;
   const { capabilities, serverInfo } = face;
-  const items = 'tools' in capabilities ? await link.listAll('tools', sessionKey, new AbortController()) : [];
+  const items = 'tools' in capabilities ? await link.listAll('tools', terms, new AbortController()) : [];
   if (isFault(items)) return items;
   const tools = items.flatMap((item) => asTool(item.text)).slice(0, toolsMax);
   const version = serverInfo['version'];

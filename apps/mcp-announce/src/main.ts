@@ -90,7 +90,7 @@ async function announce(
   const link = new UpstreamLink(
     { server, instance: { instanceId, transport, endpoint: localEndpoint } },
     { ...defaultBounds, timeoutMs: askTimeoutMs },
-    { upstreams: { http, sse }, clock, clientInfo: { name: service, version } },
+    { upstreams: { http, sse }, clock, random: systemRandom, clientInfo: { name: service, version } },
   );
   const { tenantId, versionLabel, tags, weight } = options;
   const heartbeatMs = options.once ? undefined : options.heartbeatMs;

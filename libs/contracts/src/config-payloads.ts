@@ -6,6 +6,13 @@ import { z } from 'zod';
 const version = z.number().int().min(0);
 const jsonObject = z.record(z.string(), z.json());
 
+/** Which life of the registry's store speaks; versions of two lives cannot be compared. */
+const spoken = {
+  incarnation: z.string().min(1).max(64).optional(),
+  /** `request_id` of the question that this answers; absent in what was told unasked. */
+  in_answer_to: z.string().max(64).optional(),
+};
+
 /** A body too large for one message: it stands in `configBucket` in parts, each at most 512 KiB. */
 export const chunkedSchema = z.looseObject({
   version,
@@ -24,6 +31,7 @@ const instanceSchema = z.looseObject({
 
 export const serversSchema = z.looseObject({
   version,
+  ...spoken,
   spiffe_allow_list: z.array(z.string()).default([]),
   servers: z.array(
     z.looseObject({
@@ -36,10 +44,13 @@ export const serversSchema = z.looseObject({
       tools: z.array(jsonObject).default([]),
     }),
   ),
+  /** Each is read by `virtualWireSchema`; one that cannot be read does not cost the others. */
+  virtual_servers: z.array(z.json()).optional(),
 });
 
 export const policySchema = z.looseObject({
   version: version.default(0),
+  ...spoken,
   profiles: z
     .array(
       z.looseObject({
@@ -66,6 +77,7 @@ function holdsSecretName(value: unknown): boolean {
 
 export const serverSettingsSchema = z.looseObject({
   config_version: z.number().int().min(1),
+  ...spoken,
   servers: z.array(
     z.looseObject({
       server_name: z.string().min(1),
@@ -79,6 +91,7 @@ export const serverSettingsSchema = z.looseObject({
 
 export const authSchema = z.looseObject({
   version: version.default(0),
+  ...spoken,
   mode: z.enum(['apikey', 'jwt', 'none']),
   oidc_issuer: z.string().optional(),
   oidc_audience: z.string().optional(),
@@ -102,6 +115,10 @@ export const configRequestSchema = z.looseObject({
   tenant_id: z.string().optional(),
   /** `config.<scope>` → version that the gateway has. */
   last_known_versions: z.record(z.string(), z.number().int()).default({}),
+  /** `config.<scope>` → incarnation that this version is of; absent from those that do not tell lives apart. */
+  last_known_incarnations: z.record(z.string(), z.string().max(64)).optional(),
+  /** Comes back as `in_answer_to`. */
+  request_id: z.string().min(1).max(64).optional(),
 });
 
 export type ServersPayload = z.output<typeof serversSchema>;

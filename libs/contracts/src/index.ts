@@ -9,3 +9,5 @@ export * from './lifecycle.ts';
 export * from './mcp-servers-file.ts';
 export * from './registry-rest.ts';
 export * from './subjects.ts';
+export * from './virtual-servers.ts';
+export * from './virtual-servers-file.ts';

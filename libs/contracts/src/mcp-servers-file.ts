@@ -2,13 +2,16 @@
 
 import {
   isJsonProblem,
+  isObjectAt,
   objectMembers,
   toServerName,
   wholeObject,
   wholeValue,
   type ServerName,
+  type VirtualDefinition,
 } from '@cruvero/core';
 import { z } from 'zod';
+import { readVirtualServers, virtualSection } from './virtual-servers-file.ts';
 
 export const serversFileBytesMax = 1 << 20;
 export const configuredServersMax = 256;
@@ -54,7 +57,11 @@ export type FileEntry =
     };
 
 export type FileRead =
-  | { readonly entries: readonly FileEntry[]; readonly problems: readonly string[] }
+  | {
+      readonly entries: readonly FileEntry[];
+      readonly virtuals: readonly VirtualDefinition[];
+      readonly problems: readonly string[];
+    }
   /** The text as a whole is of no use; nothing can be said about its entries. */
   | { readonly unreadable: string };
 
@@ -65,25 +72,37 @@ export function readServersFile(text: string): FileRead {
     return { unreadable: `is not valid JSON: ${whole.problem} (${place(text, whole.at)})` };
   const root: unknown = JSON.parse(text);
   if (!isObject(root)) return { unreadable: 'is not a JSON object; it should be {"mcpServers": {…}}' };
-  const servers = own(root, 'mcpServers');
-  if (servers === undefined) {
+  const [servers, virtuals] = [own(root, 'mcpServers'), own(root, virtualSection)];
+  if (servers === undefined && virtuals === undefined) {
     const hint = own(root, 'servers') === undefined ? '' : '; "servers" should be called "mcpServers"';
     return { unreadable: `has no "mcpServers"${hint}` };
   }
-  if (!isObject(servers)) return { unreadable: 'has an "mcpServers" that is not an object' };
-  return readEntries(servers, repeatedName(text));
+  if (servers !== undefined && !isObject(servers))
+    return { unreadable: 'has an "mcpServers" that is not an object' };
+  const real = readEntries(servers ?? {}, repeatedName(text, 'mcpServers'));
+  const virtual = readVirtualServers(virtuals, repeatedName(text, virtualSection));
+  return {
+    entries: real.entries,
+    virtuals: virtual.virtuals,
+    problems: bounded([...real.problems, ...virtual.problems]),
+  };
 }
 
 /** JSON.parse takes the last of two members of one name without a word. */
-function repeatedName(text: string): string | undefined {
+function repeatedName(text: string, section: string): string | undefined {
   const root = wholeObject(text);
   if (isJsonProblem(root)) return root.problem;
-  const span = root.get('mcpServers');
-  const servers = span && objectMembers(text, span.start);
-  return servers && isJsonProblem(servers) ? servers.problem : undefined;
+  const span = root.get(section);
+  const entries = span && isObjectAt(text, span) ? objectMembers(text, span.start) : undefined;
+  return entries && isJsonProblem(entries) ? entries.problem : undefined;
 }
 
-function readEntries(servers: object, repeated: string | undefined): FileRead {
+interface EntriesRead {
+  readonly entries: readonly FileEntry[];
+  readonly problems: readonly string[];
+}
+
+function readEntries(servers: object, repeated: string | undefined): EntriesRead {
   const entries = new Map<ServerName, { readonly label: string; readonly entry: FileEntry }>();
   const problems = repeated === undefined ? [] : [`${repeated}; the last one counts`];
   let beyond = 0;
@@ -106,7 +125,7 @@ function readEntries(servers: object, repeated: string | undefined): FileRead {
     else entries.set(entry.name, { label, entry });
   }
   if (beyond > 0) problems.push(`${beyond} servers beyond the first ${configuredServersMax} are left out`);
-  return { entries: [...entries.values()].map(({ entry }) => entry), problems: bounded(problems) };
+  return { entries: [...entries.values()].map(({ entry }) => entry), problems };
 }
 
 /** The entry, a sentence on what is wrong with it, or undefined where it is switched off. */

@@ -46,6 +46,17 @@ export const gatewaySubjects = {
   all: 'mcpgw.>',
 } as const;
 
+/** Between replicas of one gateway; under no stream, since requests are answered here. */
+export const replicaSubjects = (prefix: string) =>
+  ({
+    /** Asks a replica to go on with a call that waits there. */
+    resume: (gatewayId: string) => `${prefix}.replicas.${gatewayId}.resume`,
+    /** What concerns one replica: answers of clients, parts of outcomes. */
+    tell: (gatewayId: string) => `${prefix}.replicas.${gatewayId}.tell`,
+    /** What concerns all: sessions that ended, requests that were cancelled. */
+    sessions: `${prefix}.replicas.sessions`,
+  }) as const;
+
 const hourMs = 3_600_000;
 
 /**

@@ -13,11 +13,23 @@ import type {
   ServerSource,
   ServerStatus,
   TenantId,
+  VirtualServer,
 } from '@cruvero/core';
 
 /** What an upsert gives; ids, counters and times are the store's. */
 export type ServerDraft = Omit<ServerRecord, 'id' | 'createdAtMs' | 'updatedAtMs'>;
 export type InstanceDraft = Omit<InstanceRecord, 'createdAtMs' | 'updatedAtMs'>;
+
+/** Who wrote a virtual server down: an operator by REST, or the configuration file. */
+export type VirtualSource = 'api' | 'file';
+export interface VirtualDraft {
+  readonly virtual: VirtualServer;
+  readonly source: VirtualSource;
+}
+export interface VirtualRecord extends VirtualDraft {
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
 
 /** A message that must be published because a row was committed with it. */
 export interface OutboxRow {
@@ -60,6 +72,11 @@ export interface StoreTransaction {
   touchInstance(tenantId: TenantId, name: ServerName, id: InstanceId, seenMs: number): Promise<boolean>;
   deleteInstance(tenantId: TenantId, name: ServerName, id: InstanceId): Promise<boolean>;
 
+  putVirtual(draft: VirtualDraft): Promise<VirtualRecord>;
+  virtual(tenantId: TenantId, name: ServerName): Promise<VirtualRecord | undefined>;
+  /** False where there was none. */
+  deleteVirtual(tenantId: TenantId, name: ServerName): Promise<boolean>;
+
   putApiKey(key: ApiKey): Promise<void>;
   deleteApiKey(keyId: string): Promise<boolean>;
   putProfile(profile: PolicyProfile): Promise<void>;
@@ -70,6 +87,8 @@ export interface StoreTransaction {
   enqueue(draft: OutboxDraft): Promise<void>;
   /** Next revision of what gateways are told; call it once in a transaction that changes anything they see. */
   bumpRevision(): Promise<number>;
+  /** For a store that was set back to an earlier state: from here on its revisions are of another life. */
+  renewIncarnation(): Promise<string>;
 }
 
 /**
@@ -86,11 +105,17 @@ export interface ServerStore {
   /** For the snapshot: all tenants, with the revision that the rows belong to, in one consistent read. */
   everything(): Promise<{
     readonly revision: number;
+    readonly incarnation: string;
     readonly servers: readonly ServerRecord[];
     readonly instances: readonly InstanceRecord[];
     readonly apiKeys: readonly ApiKey[];
     readonly profiles: readonly PolicyProfile[];
+    readonly virtuals: readonly VirtualServer[];
   }>;
+
+  virtual(tenantId: TenantId, name: ServerName): Promise<VirtualRecord | undefined>;
+  /** Ordered by name. */
+  virtuals(tenantId: TenantId): Promise<readonly VirtualRecord[]>;
 
   /** Ordered by key id. */
   apiKeys(): Promise<readonly ApiKey[]>;
@@ -98,6 +123,11 @@ export interface ServerStore {
   profiles(): Promise<readonly PolicyProfile[]>;
   /** Of the last commit; 0 before the first bump. */
   revision(): Promise<number>;
+  /**
+   * Names the life of this store, up to 64 characters: made with its tables, another one only after `renewIncarnation`.
+   * Revisions of two incarnations cannot be compared.
+   */
+  incarnation(): Promise<string>;
 
   /** All or nothing; retried by the store on a serialisation failure, so `work` must not act outside it. */
   transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T>;

@@ -1,6 +1,6 @@
 /** Where configured servers come from (cruvero.json, environment), and the news when they change. */
 
-import type { ServerName } from '@cruvero/core';
+import type { ServerName, VirtualDefinition } from '@cruvero/core';
 
 /** Which kind of configuration a server comes from; the registry keeps it as the row's source. */
 export type ServerOrigin = 'file' | 'env';
@@ -28,6 +28,8 @@ export type ConfiguredServer =
 
 export interface ServersRead {
   readonly servers: readonly ConfiguredServer[];
+  /** Virtual servers over these and others; absent: none. */
+  readonly virtuals?: readonly VirtualDefinition[];
   /** Entries that were left out, one sentence each; the others stand. */
   readonly problems: readonly string[];
 }

@@ -2,6 +2,8 @@
  * What tests stand on: a clock that waits, telemetry that can be read, fixture servers, faulty neighbours.
  */
 
+export * from './conformance/server.ts';
+export * from './conformance/stdio-programs.ts';
 export * from './fixtures/catalogue.ts';
 export * from './fixtures/fixture-server.ts';
 export * from './fixtures/hostile-kinds.ts';

@@ -115,8 +115,6 @@ describe('an answer in one body', () => {
     ['no JSON', () => text(200, '<h1>Hi</h1>'), /character 0/],
     ['nothing', () => text(200, ''), /HTTP 200 without a body/],
     ['HTTP 202 without a body', () => text(202, ''), /HTTP 202 without a body/],
-    ['HTTP 401', () => text(401, ''), /refuses this gateway's credentials \(HTTP 401\)/],
-    ['HTTP 403 with a page', () => text(403, '<h1>No</h1>'), /credentials \(HTTP 403\)/],
     ['HTTP 500 with a page', () => text(500, '<h1>Oops</h1>'), /HTTP 500 without a JSON-RPC message/],
   ];
   for (const [name, serve, detail] of broken) {
@@ -125,6 +123,14 @@ describe('an answer in one body', () => {
       const fault = faulted(await ask());
       assert.partialDeepStrictEqual(fault, { fault: 'upstream_broken', server: 'fake' });
       assert.match(detailOf(fault), detail);
+    });
+  }
+
+  for (const status of [401, 403]) {
+    it(`with HTTP ${status} and no message says that the server refuses this gateway`, async () => {
+      const { ask } = scene(modernScript(() => text(status, '<h1>No</h1>')));
+      const detail = `it refuses this gateway's credentials (HTTP ${status})`;
+      assert.partialDeepStrictEqual(await ask(), { fault: 'upstream_unavailable', detail, neverLeft: false });
     });
   }
 

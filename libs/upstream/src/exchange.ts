@@ -1,6 +1,7 @@
 /** Sends one message to a peer and reads what answers it: a JSON body, or a stream of events up to the answer. */
 
 import {
+  isFault,
   isSseProblem,
   readUpstreamMessage,
   SseParser,
@@ -8,22 +9,30 @@ import {
   type Reply,
   type UpstreamMessage,
 } from '@cruvero/core';
-import { isUpstreamFault, type Timer, type UpstreamResponse } from '@cruvero/ports';
-import { coreFault } from './faults.ts';
+import { isUpstreamFault, type UpstreamResponse } from '@cruvero/ports';
+import { noTransport, upstreamBroken } from './faults.ts';
+import { Patience, timerMsMax } from './patience.ts';
 import type { LinkBounds, LinkPorts, Peer } from './peer.ts';
+import { Resumption, type Chunks } from './resume.ts';
+
+export type ServerRequest = Extract<UpstreamMessage, { kind: 'request' }>;
+export type ServerNotification = Extract<UpstreamMessage, { kind: 'notification' }>;
 
 export interface Sending {
   readonly body: string;
   readonly headers: Readonly<Record<string, string>>;
   /** Id of the request as JSON text; undefined for a notification or a response, which nothing answers. */
   readonly idText: string | undefined;
-  /** Of the caller. This side ends an exchange by a signal of its own: the call may go on with another attempt. */
+  /** Of the caller. */
   readonly signal: AbortSignal;
   /** Bound of the whole answer, however lively its stream is; absent: only silence is bounded. */
-  readonly wholeMs?: number;
-  readonly onNotification?: ((text: string) => void) | undefined;
-  /** A request of the server in the middle of our call; its id and method. */
-  readonly onRequest?: ((idText: string, method: string) => void) | undefined;
+  readonly wholeMs?: number | undefined;
+  /** Given where the server may ask in between: silence is then bounded by it alone, from the first byte on. */
+  readonly patience?: Patience | undefined;
+  /** A stream that ends before the answer may be opened again behind its last event. */
+  readonly resumable?: boolean | undefined;
+  readonly onNotification?: ((notification: ServerNotification) => void) | undefined;
+  readonly onRequest?: ((request: ServerRequest) => void) | undefined;
 }
 
 /** `sessionId` as the server gave it in the answer. */
@@ -33,7 +42,7 @@ export interface Answered {
   readonly reply: Reply | undefined;
 }
 
-const sharedHeaders = {
+const postHeaders = {
   'content-type': 'application/json',
   accept: 'application/json, text/event-stream',
 } as const;
@@ -47,37 +56,26 @@ export async function post(
   const { server, instance } = peer;
   const upstream = ports.upstreams[instance.transport];
   if (!upstream) {
-    const detail = `this process does not speak transport ${JSON.stringify(instance.transport)}`;
-    return { fault: 'upstream_unavailable', server, detail, neverLeft: true };
+    sending.patience?.end();
+    return noTransport(peer);
   }
-  const end = endWith(sending.signal);
+  const { timeoutMs, answerBytesMax } = bounds;
+  const patience =
+    sending.patience ?? new Patience(sending.signal, ports.clock, { timeoutMs, wholeMs: sending.wholeMs });
+  if (sending.patience) patience.wait();
   const response = await upstream.exchange({
     httpMethod: 'POST',
     endpoint: instance.endpoint,
-    headers: { ...sharedHeaders, ...sending.headers },
+    headers: { ...postHeaders, ...sending.headers },
     body: sending.body,
-    signal: end.abort.signal,
-    timeoutMs: bounds.timeoutMs,
-    bytesMax: bounds.answerBytesMax,
+    signal: patience.signal,
+    timeoutMs: sending.patience ? timerMsMax : timeoutMs,
+    bytesMax: answerBytesMax,
   });
-  if (!isUpstreamFault(response)) return readAnswer({ peer, sending, bounds, ports, end }, response);
-  end.release();
-  return coreFault(response, server, bounds.timeoutMs);
-}
-
-/** Ends one exchange: when the caller is gone, or when this side says so. */
-interface End {
-  readonly abort: AbortController;
-  /** Once nothing can be ended any more: callers' signals may live long. */
-  readonly release: () => void;
-}
-
-function endWith(signal: AbortSignal): End {
-  const abort = new AbortController();
-  const onAbort = (): void => abort.abort();
-  if (signal.aborted) abort.abort();
-  else signal.addEventListener('abort', onAbort);
-  return { abort, release: () => signal.removeEventListener('abort', onAbort) };
+  patience.rest();
+  if (!isUpstreamFault(response)) return readAnswer({ peer, sending, bounds, ports, patience }, response);
+  patience.end();
+  return patience.faultOf(response, server);
 }
 
 interface Reading {
@@ -85,33 +83,31 @@ interface Reading {
   readonly sending: Sending;
   readonly bounds: LinkBounds;
   readonly ports: LinkPorts;
-  readonly end: End;
+  readonly patience: Patience;
 }
 
 async function readAnswer(reading: Reading, response: UpstreamResponse): Promise<Answered | Fault> {
-  const { peer, sending, end } = reading;
+  const { peer, sending, patience } = reading;
   const { status } = response;
   const sessionId = response.headers['mcp-session-id'];
   const nothing = { status, sessionId, reply: undefined };
   if (response.body.kind === 'stream' && sending.idText !== undefined) {
-    const reply = await readStream(reading, response.body.chunks);
-    return 'fault' in reply ? reply : { status, sessionId, reply };
+    const reply = await readStreams(reading, response.body.chunks);
+    return isFault(reply) ? reply : { status, sessionId, reply };
   }
-  end.release();
+  patience.end();
   if (response.body.kind === 'stream') {
-    end.abort.abort();
+    patience.giveUp();
     return nothing;
   }
   if (sending.idText === undefined) return nothing;
-  const text = response.body.text;
+  const { text } = response.body;
   const message = text === '' ? undefined : readUpstreamMessage(text, sending.idText);
   const reply = message && asReply(message, sending.idText);
   if (reply) return { status, sessionId, reply };
   if (status >= 400) return nothing;
-  return broken(
-    peer,
-    message === undefined ? `it answered HTTP ${status} without a body` : describe(message),
-  );
+  const detail = message === undefined ? `it answered HTTP ${status} without a body` : describe(message);
+  return upstreamBroken(peer, detail);
 }
 
 /** An error with id null answers too: the server could not read our id. */
@@ -128,57 +124,65 @@ function describe(message: UpstreamMessage): string {
   return 'it sent a message that is no answer';
 }
 
-function broken(peer: Peer, detail: string): Fault {
-  return { fault: 'upstream_broken', server: peer.server, detail };
+/** A stream that cannot go on, though what it was about may. */
+interface Cut {
+  readonly cut: string;
+}
+
+/** Reads the stream, and the ones that go on where it was cut, until the answer came. */
+async function readStreams(reading: Reading, first: Chunks): Promise<Reply | Fault> {
+  const { peer, sending, patience } = reading;
+  const resumption = new Resumption(reading, sending.headers);
+  for (let chunks = first; ;) {
+    const read = await readStream(reading, resumption, chunks);
+    if (!('cut' in read)) return read;
+    const next = sending.resumable === true ? await resumption.next() : undefined;
+    if (next === undefined) {
+      patience.end();
+      return patience.why(peer.server) ?? upstreamBroken(peer, read.cut);
+    }
+    chunks = next;
+  }
 }
 
 /** Reads events until the answer came; silence longer than the bound ends the stream. */
-async function readStream(reading: Reading, chunks: AsyncIterable<string>): Promise<Reply | Fault> {
-  const { peer, sending, bounds, ports, end } = reading;
+async function readStream(
+  reading: Reading,
+  resumption: Resumption,
+  chunks: Chunks,
+): Promise<Reply | Fault | Cut> {
+  const { bounds, ports, patience } = reading;
   const parser = new SseParser(bounds.answerBytesMax);
   const iterator = chunks[Symbol.asyncIterator]();
-  let lateMs: number | undefined;
-  const giveUpAfter = (boundMs: number): Timer =>
-    ports.clock.after(boundMs, () => {
-      lateMs = boundMs;
-      end.abort.abort();
-    });
-  const whole = sending.wholeMs === undefined ? undefined : giveUpAfter(sending.wholeMs);
   try {
     for (;;) {
-      const silence = giveUpAfter(bounds.timeoutMs);
-      const next = await iterator.next().finally(() => silence.cancel());
-      if (next.done === true) {
-        end.release();
-        return broken(peer, 'its event stream ended without the answer');
-      }
-      const reply = takeEvents(peer, parser.feed(next.value), sending);
-      if (reply === undefined) continue;
-      finish(iterator, end, ports);
-      return reply;
+      patience.wait();
+      const next = await iterator.next().finally(() => patience.rest());
+      if (next.done === true) return { cut: 'its event stream ended without the answer' };
+      const taken = takeEvents(reading, resumption, parser.feed(next.value));
+      if (taken === undefined) continue;
+      if (isFault(taken)) patience.giveUp();
+      finish(iterator, patience, ports);
+      return taken;
     }
   } catch (thrown) {
-    end.release();
-    if (sending.signal.aborted) return { fault: 'cancelled' };
-    if (lateMs !== undefined) return { fault: 'upstream_timeout', server: peer.server, timeoutMs: lateMs };
-    return broken(peer, thrown instanceof Error ? thrown.message : 'its event stream broke');
-  } finally {
-    whole?.cancel();
+    return { cut: thrown instanceof Error ? thrown.message : 'its event stream broke' };
   }
 }
 
 function takeEvents(
-  peer: Peer,
+  { peer, sending }: Reading,
+  resumption: Resumption,
   events: ReturnType<SseParser['feed']>,
-  sending: Sending,
 ): Reply | Fault | undefined {
-  if (isSseProblem(events)) return broken(peer, events.problem);
+  if (isSseProblem(events)) return upstreamBroken(peer, events.problem);
   for (const event of events) {
+    resumption.took(event);
     if (event.data === '') continue;
     const message = readUpstreamMessage(event.data, sending.idText ?? '');
-    if (message.kind === 'notification') sending.onNotification?.(message.text);
-    else if (message.kind === 'request') sending.onRequest?.(message.idText, message.method);
-    else if (message.kind === 'garbage') return broken(peer, message.detail);
+    if (message.kind === 'notification') sending.onNotification?.(message);
+    else if (message.kind === 'request') sending.onRequest?.(message);
+    else if (message.kind === 'garbage') return upstreamBroken(peer, message.detail);
     else {
       const reply = asReply(message, sending.idText ?? '');
       if (reply) return reply;
@@ -188,8 +192,9 @@ function takeEvents(
 }
 
 /** The server ends the stream behind the answer; where it does not, we do, so that the connection is free again. */
-function finish(iterator: AsyncIterator<string>, end: End, ports: LinkPorts): void {
-  const timer = ports.clock.after(lingerMs, () => end.abort.abort());
+function finish(iterator: AsyncIterator<string>, patience: Patience, ports: LinkPorts): void {
+  patience.settle();
+  const timer = ports.clock.after(lingerMs, () => patience.giveUp());
   const drain = async (): Promise<void> => {
     for (;;) if ((await iterator.next()).done === true) return;
   };
@@ -197,7 +202,7 @@ function finish(iterator: AsyncIterator<string>, end: End, ports: LinkPorts): vo
     .catch(() => undefined)
     .finally(() => {
       timer.cancel();
-      end.release();
+      patience.end();
     });
 }
 

@@ -15,6 +15,7 @@ import {
   legacyScript,
   modernScript,
   scene,
+  termsOf,
   text,
   until,
   type Act,
@@ -223,7 +224,7 @@ describe('the face of a server', () => {
 describe('a probe', () => {
   it('of a modern server is one more server/discover', async () => {
     const { link, peer } = scene(modernScript());
-    assert.deepEqual(await link.probe('health'), { era: 'modern' });
+    assert.deepEqual(await link.probe(termsOf('health')), { era: 'modern' });
     assert.deepEqual(peer.methods(), ['server/discover', 'server/discover']);
   });
 
@@ -231,15 +232,15 @@ describe('a probe', () => {
     const { link, peer } = scene(modernScript());
     await link.face();
     peer.script = () => text(404, '');
-    assert.equal(faulted(await link.probe('health')).fault, 'upstream_broken');
+    assert.equal(faulted(await link.probe(termsOf('health'))).fault, 'upstream_broken');
     peer.script = () => ({ fault: 'unreachable', detail: 'refused', neverLeft: true });
-    assert.equal(faulted(await link.probe('health')).fault, 'upstream_unavailable');
+    assert.equal(faulted(await link.probe(termsOf('health'))).fault, 'upstream_unavailable');
   });
 
   it('of a legacy server pings over the session that is kept, however often it is made', async () => {
     const { link, peer } = scene(legacyScript());
     for (let times = 0; times < 5; times += 1)
-      assert.deepEqual(await link.probe('health'), { era: 'legacy' });
+      assert.deepEqual(await link.probe(termsOf('health')), { era: 'legacy' });
     assert.equal(peer.count('ping'), 5);
     assert.equal(peer.count('initialize'), 2, 'one for the face, one for the probes');
     assert.equal(link.sessionCount, 2);
@@ -247,19 +248,19 @@ describe('a probe', () => {
 
   it('finds a server alive that does not know ping', async () => {
     const { link } = scene(legacyScript((seen) => error(seen, -32601, 'Method not found')));
-    assert.deepEqual(await link.probe('health'), { era: 'legacy' });
+    assert.deepEqual(await link.probe(termsOf('health')), { era: 'legacy' });
   });
 
   for (const status of [401, 500, 503]) {
     it(`does not take HTTP ${status} without a message for a sign of life`, async () => {
       const { link } = scene(legacyScript(() => text(status, 'no')));
-      assert.ok(isFault(await link.probe('health')));
+      assert.ok(isFault(await link.probe(termsOf('health'))));
     });
   }
 
   it('of a server that cannot be reached says so', async () => {
     const { link } = scene(() => ({ fault: 'unreachable', detail: 'refused', neverLeft: true }));
-    assert.equal(faulted(await link.probe('health')).fault, 'upstream_unavailable');
+    assert.equal(faulted(await link.probe(termsOf('health'))).fault, 'upstream_unavailable');
   });
 });
 

@@ -9,8 +9,9 @@ import {
   type UpstreamResponse,
 } from '@cruvero/ports';
 import { settle, SimClock } from '@cruvero/testkit';
-import { UpstreamLink, type Answer, type Ask } from './link.ts';
-import { defaultBounds, type LinkBounds } from './peer.ts';
+import { linkTerms, type Answer, type Ask, type SessionTerms } from './ask.ts';
+import { UpstreamLink } from './link.ts';
+import { defaultBounds, type LinkBounds, type LinkPorts } from './peer.ts';
 
 /** One request as the server saw it. */
 export interface Seen {
@@ -128,8 +129,18 @@ export class FakeStream {
 
 export const capabilities = { tools: {}, resources: {}, prompts: {} };
 
+export interface LegacyScriptOptions {
+  /** What answers the GET of a session. Default: 405. */
+  readonly listen?: Script;
+  readonly version?: string;
+  readonly capabilities?: JsonObject;
+}
+
 /** Legacy, with sessions: unknown ids are answered 404, all else is up to `serve`. */
-export function legacyScript(serve: Script = (seen) => answer(seen, {})): Script & { forget(): void } {
+export function legacyScript(
+  serve: Script = (seen) => answer(seen, {}),
+  options: LegacyScriptOptions = {},
+): Script & { forget(): void } {
   let count = 0;
   const open = new Set<string>();
   const script: Script = (seen) => {
@@ -140,7 +151,11 @@ export function legacyScript(serve: Script = (seen) => answer(seen, {})): Script
       const serverInfo = { name: 'fake', version: String(count) };
       return answer(
         seen,
-        { protocolVersion: '2025-11-25', capabilities, serverInfo },
+        {
+          protocolVersion: options.version ?? '2025-11-25',
+          capabilities: options.capabilities ?? capabilities,
+          serverInfo,
+        },
         { 'mcp-session-id': id },
       );
     }
@@ -149,6 +164,7 @@ export function legacyScript(serve: Script = (seen) => answer(seen, {})): Script
       open.delete(seen.session ?? '');
       return text(204, '');
     }
+    if (seen.method === 'GET') return (options.listen ?? (() => text(405, '')))(seen);
     return seen.message['id'] === undefined || seen.method === 'answer' ? text(202, '') : serve(seen);
   };
   return Object.assign(script, { forget: () => open.clear() });
@@ -178,6 +194,7 @@ export function scene(
   script: Script,
   bounds: Partial<LinkBounds> = {},
   transport: 'http' | 'sse' | 'stdio' = 'http',
+  ports: Partial<LinkPorts> = {},
 ): Scene {
   const peer = new FakePeer(script);
   const clock = new SimClock();
@@ -185,7 +202,13 @@ export function scene(
   const link = new UpstreamLink(
     { server: 'fake' as ServerName, instance },
     { ...defaultBounds, ...bounds },
-    { upstreams: { http: peer, sse: peer }, clock, clientInfo: { name: 'test', version: '1' } },
+    {
+      upstreams: { http: peer, sse: peer },
+      clock,
+      random: () => 0.5,
+      clientInfo: { name: 'test', version: '1' },
+      ...ports,
+    },
   );
   return { peer, clock, link, ask: (over) => link.request(asking(over)) };
 }
@@ -197,7 +220,7 @@ export function asking(over: Partial<Ask> = {}): Ask {
     meta: undefined,
     metaChanges: {},
     changes: {},
-    sessionKey: 'default/alice',
+    terms: termsOf('default/alice'),
     capabilities: {},
     abort: new AbortController(),
     ...over,
@@ -217,4 +240,61 @@ export async function until(condition: () => boolean): Promise<void> {
     await settle(1);
   }
   throw new Error('the condition did not come about');
+}
+
+export const termsOf = (key: string, over: Partial<SessionTerms> = {}): SessionTerms => ({
+  ...linkTerms,
+  key,
+  ...over,
+});
+
+/** A new stream for each request of one kind, in their order. */
+export class FakeStreams {
+  readonly opened: { readonly stream: FakeStream; readonly seen: Seen }[] = [];
+
+  readonly script: Script = (seen) => {
+    const stream = new FakeStream();
+    this.opened.push({ stream, seen });
+    return stream.respond(seen);
+  };
+
+  get count(): number {
+    return this.opened.length;
+  }
+
+  /** The nth, counted from 0, as soon as it was asked for. */
+  async nth(at: number): Promise<FakeStream> {
+    await until(() => this.opened.length > at);
+    return this.at(at);
+  }
+
+  at(at: number): FakeStream {
+    const found = this.opened[at];
+    if (!found) throw new Error(`there is no stream ${at}`);
+    return found.stream;
+  }
+
+  seen(at: number): Seen {
+    const found = this.opened[at];
+    if (!found) throw new Error(`there is no stream ${at}`);
+    return found.seen;
+  }
+}
+
+/** Capabilities with which a server may ask back. */
+export const asksBack = { sampling: {}, elicitation: {}, roots: {} };
+
+/** A request as a server sends it. */
+export const question = (id: Json, method = 'elicitation/create', params: Json = { message: 'Sure?' }): Json => ({
+  jsonrpc: '2.0',
+  id,
+  method,
+  params,
+});
+
+/** What was posted to answer the server, by the id of its question. */
+export function answersTo(peer: FakePeer, id: Json): readonly JsonObject[] {
+  return peer.seen
+    .filter((seen) => seen.method === 'answer' && seen.message['id'] === id)
+    .map(({ message }) => message);
 }

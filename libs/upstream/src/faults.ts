@@ -2,6 +2,7 @@
 
 import type { Fault, ServerName } from '@cruvero/core';
 import type { UpstreamFault } from '@cruvero/ports';
+import type { Peer } from './peer.ts';
 
 /** `timeoutMs` is the bound that was given to the exchange. */
 export function coreFault(fault: UpstreamFault, server: ServerName, timeoutMs: number): Fault {
@@ -27,6 +28,26 @@ function tooLarge(detail: string, server: ServerName): Fault {
   const bytes = /\d+/.exec(detail)?.[0];
   if (bytes === undefined) return { fault: 'upstream_broken', server, detail };
   return { fault: 'upstream_too_large', server, bytesMax: Number(bytes) };
+}
+
+export function upstreamBroken(peer: Peer, detail: string): Fault {
+  return { fault: 'upstream_broken', server: peer.server, detail };
+}
+
+/** `neverLeft`: nothing was done about the request, so that it may be sent again. */
+export function unavailable(peer: Peer, detail: string, neverLeft: boolean): Fault {
+  return { fault: 'upstream_unavailable', server: peer.server, detail, neverLeft };
+}
+
+export function noTransport(peer: Peer): Fault {
+  const detail = `this process does not speak transport ${JSON.stringify(peer.instance.transport)}`;
+  return unavailable(peer, detail, true);
+}
+
+/** A status that speaks of an outage, or of this gateway's standing with the server, and not of the message. */
+export function outageDetail(status: number): string | undefined {
+  if (status === 401 || status === 403) return `it refuses this gateway's credentials (HTTP ${status})`;
+  return status === 429 || status >= 500 ? `it answers HTTP ${status}` : undefined;
 }
 
 /** What the work gives, or `cancelled` as soon as the caller is gone; the work goes on for others who wait for it. */

@@ -3,69 +3,41 @@
 import {
   isFault,
   listShapes,
-  modernVersions,
-  modernLatest,
-  notificationText,
   paramsFrom,
-  readDiscoverResult,
   readListPage,
-  requestText,
-  upstreamHeaders,
-  upstreamParams,
   type Era,
   type Fault,
-  type JsonObject,
   type ListedItem,
+  type ListenFilter,
   type ListKind,
-  type MemberChanges,
-  type MetaChanges,
-  type Params,
-  type Reply,
   type ServerFace,
-  type UpstreamDialect,
 } from '@cruvero/core';
-import { post, type Answered, type Sending } from './exchange.ts';
-import { orCancelled } from './faults.ts';
+import {
+  linkTerms,
+  type Answer,
+  type Ask,
+  type Feed,
+  type ListenEvents,
+  type ListenOptions,
+  type SessionTerms,
+} from './ask.ts';
+import type { Answered } from './exchange.ts';
+import { orCancelled, outageDetail, unavailable, upstreamBroken } from './faults.ts';
+import { Feeds } from './feeds.ts';
+import { Legacy } from './legacy.ts';
+import { Modern } from './modern.ts';
 import type { LinkBounds, LinkPorts, Peer } from './peer.ts';
-import { sessionHeaders, Sessions, type Session } from './sessions.ts';
+import { legacyRefusal } from './session.ts';
 
-export interface Ask {
-  readonly method: string;
-  readonly params: Params;
-  /** The caller's `_meta`, parsed. */
-  readonly meta: JsonObject | undefined;
-  readonly metaChanges: MetaChanges;
-  /** Members of params to put in place of the caller's, such as the tool's own name. */
-  readonly changes: MemberChanges;
-  /** Callers with the same key share a legacy session: tenant and principal belong in it. */
-  readonly sessionKey: string;
-  /**
-   * What the caller can answer when a modern server asks back, by `input_required`. A legacy server asks in the middle of the
-   * call, which nobody here can answer, so nothing is declared to it.
-   */
-  readonly capabilities: JsonObject;
-  readonly abort: AbortController;
-  readonly onNotification?: ((text: string) => void) | undefined;
-  /** Overrides the link's own bound. */
-  readonly timeoutMs?: number | undefined;
-  /** Bound of the whole answer; absent: only silence is bounded, and the caller's own deadline. */
-  readonly wholeMs?: number | undefined;
-}
-
-export interface Answer {
-  readonly reply: Reply;
-  readonly era: Era;
-}
-
-const discoverIdText = '"discover"';
-const probeIdText = '"probe"';
 const emptyParams = paramsFrom('{}');
 
 export class UpstreamLink {
   readonly peer: Peer;
   readonly #bounds: LinkBounds;
   readonly #ports: LinkPorts;
-  readonly #sessions: Sessions;
+  readonly #legacy: Legacy;
+  readonly #modern: Modern;
+  readonly #feeds: Feeds;
   #face: Found | undefined;
   #era: Era | undefined;
   #nextId = 1;
@@ -74,11 +46,23 @@ export class UpstreamLink {
     this.peer = peer;
     this.#bounds = bounds;
     this.#ports = ports;
-    this.#sessions = new Sessions(peer, bounds, ports);
+    const nextIdText = (): string => String(this.#nextId++);
+    const forgetFace = (): void => this.#forgetFace();
+    this.#legacy = new Legacy(peer, bounds, ports, {
+      onBroken: forgetFace,
+      onGone: () => void this.reask(),
+      nextIdText,
+    });
+    this.#modern = new Modern(peer, bounds, ports);
+    this.#feeds = new Feeds({
+      ...{ peer, bounds, ports, legacy: this.#legacy, modern: this.#modern, nextIdText, forgetFace },
+      face: () => this.face(),
+    });
   }
 
+  /** Legacy sessions that are held, siblings included. */
   get sessionCount(): number {
-    return this.#sessions.size;
+    return this.#legacy.sessions.size;
   }
 
   /** What the server said of itself. Asked once and kept; a fault is not kept. */
@@ -97,25 +81,29 @@ export class UpstreamLink {
   /** Asks for the era and the face anew at the next need; sessions of callers stay. */
   async reask(): Promise<void> {
     this.#forgetFace();
-    await this.#sessions.end(linkSessionKey);
+    await this.#legacy.sessions.end(linkTerms);
   }
 
   /** Forgets the era and the sessions, after the server was replaced. */
   async reset(): Promise<void> {
     this.#forgetFace();
-    await this.#sessions.endAll();
+    await this.#legacy.sessions.endAll();
   }
 
   async request(ask: Ask): Promise<Answer | Fault> {
     const face = this.#freshFace() ?? (await orCancelled(this.face(), ask.abort.signal));
     if (isFault(face)) return face;
-    return face.era === 'modern' ? this.#askModern(ask, face) : this.#askLegacy(ask);
+    const answered =
+      face.era === 'modern'
+        ? await this.#modern.ask(ask, face.version, String(this.#nextId++))
+        : await this.#legacy.ask(ask);
+    return isFault(answered) ? answered : this.#answer(answered, face.era);
   }
 
   /** Every item of a list, through all pages. */
   async listAll(
     kind: ListKind,
-    sessionKey: string,
+    terms: SessionTerms,
     abort: AbortController,
   ): Promise<readonly ListedItem[] | Fault> {
     const items: ListedItem[] = [];
@@ -128,7 +116,7 @@ export class UpstreamLink {
         meta: undefined,
         metaChanges: {},
         changes: {},
-        sessionKey,
+        terms,
         capabilities: {},
         abort,
         wholeMs: this.#bounds.timeoutMs,
@@ -148,37 +136,45 @@ export class UpstreamLink {
   }
 
   /** One sign of life over what is open already: `server/discover`, or `ping` on a kept session. */
-  async probe(sessionKey: string): Promise<{ readonly era: Era } | Fault> {
+  async probe(terms: SessionTerms): Promise<{ readonly era: Era } | Fault> {
     const face = await this.face();
     if (isFault(face)) return face;
     if (face.era === 'modern') {
-      const again = await this.#discover();
+      const again = await this.#modern.discover();
       if (again === 'not_modern') return this.#broken('it does not answer server/discover any more');
       return isFault(again) ? again : { era: 'modern' };
     }
     const { signal } = new AbortController();
-    const answered = await this.#overSession(sessionKey, signal, (session) => ({
-      body: requestText(probeIdText, 'ping', '{}'),
-      headers: sessionHeaders(session),
-      idText: probeIdText,
-      signal,
-      wholeMs: this.#bounds.timeoutMs,
-    }));
+    const answered = await this.#legacy.plain(terms, 'ping', {}, signal);
     const answer = isFault(answered) ? answered : this.#answer(answered, 'legacy');
     return isFault(answer) ? answer : { era: 'legacy' };
   }
 
-  /** Ends the sessions; those in use when their last request is through. */
+  /**
+   * Listens to what the server says unasked, until the feed is closed; opened again by itself when it breaks. Of legacy feeds
+   * over one session each hears what the session hears: lists as it asked for, changed resources as soon as it has subscribed any.
+   */
+  listen(terms: SessionTerms, filter: ListenFilter, events: ListenEvents, options: ListenOptions = {}): Feed {
+    return this.#feeds.open(terms, filter, events, options);
+  }
+
+  /** Ends the legacy sessions of these terms, for all replicas that share them: their client is gone. */
+  async endSession(terms: SessionTerms): Promise<void> {
+    await this.#legacy.sessions.end(terms);
+  }
+
+  /** Ends the feeds and the sessions; sessions in use when their last request is through. */
   async close(): Promise<void> {
-    await this.#sessions.close();
+    this.#feeds.close();
+    await this.#legacy.sessions.close();
   }
 
   sweep(): void {
-    this.#sessions.sweep();
+    this.#legacy.sessions.sweep();
   }
 
   #broken(detail: string): Fault {
-    return { fault: 'upstream_broken', server: this.peer.server, detail };
+    return upstreamBroken(this.peer, detail);
   }
 
   #tooLarge(): Fault {
@@ -200,188 +196,31 @@ export class UpstreamLink {
   /** Modern first; what is not positively modern is legacy, and an outage is no verdict. */
   async #findFace(): Promise<ServerFace | Fault> {
     if (this.peer.instance.transport !== 'sse' && this.#era !== 'legacy') {
-      const found = await this.#discover();
+      const found = await this.#modern.discover();
       if (found !== 'not_modern') {
         if (!isFault(found)) this.#era = 'modern';
         return found;
       }
     }
     const { signal } = new AbortController();
-    const face = await this.#sessions.use(linkSessionKey, signal, (session) => Promise.resolve(session.face));
+    const read = (session: { readonly face: ServerFace }): Promise<ServerFace> =>
+      Promise.resolve(session.face);
+    const face = await this.#legacy.sessions.use(linkTerms, signal, 'own', read);
     if (!isFault(face)) this.#era = 'legacy';
     return face;
-  }
-
-  async #discover(): Promise<ServerFace | Fault | 'not_modern'> {
-    const dialect = this.#modern(modernLatest, {});
-    const params = upstreamParams(emptyParams, undefined, dialect, {});
-    const answered = await post(
-      this.peer,
-      {
-        body: requestText(discoverIdText, 'server/discover', params),
-        headers: upstreamHeaders('server/discover', params, dialect),
-        idText: discoverIdText,
-        signal: new AbortController().signal,
-        wholeMs: this.#bounds.timeoutMs,
-      },
-      this.#bounds,
-      this.#ports,
-    );
-    if (isFault(answered)) return answered.fault === 'upstream_broken' ? 'not_modern' : answered;
-    if (answered.reply?.kind === 'result') {
-      return readDiscoverResult(answered.reply.text, modernVersions) ?? 'not_modern';
-    }
-    const { status } = answered;
-    if (status === 401 || status === 403 || status === 429 || status >= 500) {
-      return {
-        fault: 'upstream_unavailable',
-        server: this.peer.server,
-        detail: `it answers HTTP ${status}`,
-        neverLeft: true,
-      };
-    }
-    return 'not_modern';
-  }
-
-  #modern(version: string, capabilities: JsonObject): UpstreamDialect {
-    return { era: 'modern', version, clientInfo: this.#ports.clientInfo, capabilities };
-  }
-
-  async #askModern(ask: Ask, face: ServerFace): Promise<Answer | Fault> {
-    const dialect = this.#modern(face.version, ask.capabilities);
-    const params = upstreamParams(ask.params, ask.meta, dialect, ask.metaChanges, ask.changes);
-    const idText = String(this.#nextId++);
-    const answered = await post(
-      this.peer,
-      {
-        body: requestText(idText, ask.method, params),
-        headers: { ...upstreamHeaders(ask.method, params, dialect), ...traceHeaders(ask) },
-        idText,
-        signal: ask.abort.signal,
-        onNotification: ask.onNotification,
-        ...wholeOf(ask),
-      },
-      this.#boundsOf(ask),
-      this.#ports,
-    );
-    return isFault(answered) ? answered : this.#answer(answered, 'modern');
-  }
-
-  #boundsOf(ask: Ask): LinkBounds {
-    return ask.timeoutMs === undefined ? this.#bounds : { ...this.#bounds, timeoutMs: ask.timeoutMs };
-  }
-
-  async #askLegacy(ask: Ask): Promise<Answer | Fault> {
-    const idText = String(this.#nextId++);
-    let used: Session | undefined;
-    const answered = await this.#overSession(
-      ask.sessionKey,
-      ask.abort.signal,
-      (session) => {
-        used = session;
-        const dialect: UpstreamDialect = {
-          era: 'legacy',
-          version: session.face.version,
-          clientInfo: this.#ports.clientInfo,
-          capabilities: {},
-        };
-        const params = upstreamParams(ask.params, ask.meta, dialect, ask.metaChanges, ask.changes);
-        return {
-          body: requestText(idText, ask.method, params),
-          headers: { ...sessionHeaders(session), ...traceHeaders(ask) },
-          idText,
-          signal: ask.abort.signal,
-          onNotification: ask.onNotification,
-          ...wholeOf(ask),
-          onRequest: (requestId, method) => void this.#answerServer(session, requestId, method),
-        };
-      },
-      this.#boundsOf(ask),
-    );
-    if (!isFault(answered)) return this.#answer(answered, 'legacy');
-    if (used && (answered.fault === 'cancelled' || answered.fault === 'upstream_timeout'))
-      void this.#sayCancelled(used, idText);
-    return answered;
-  }
-
-  /**
-   * Sends over the session of the key. Where the server does not know the session any more the request was not begun: it is
-   * sent once more over a new one.
-   */
-  async #overSession(
-    key: string,
-    signal: AbortSignal,
-    sending: (session: Session) => Sending,
-    bounds = this.#bounds,
-  ): Promise<Answered | Fault> {
-    for (let attempt = 0; ; attempt += 1) {
-      const sent = await this.#sessions.use(key, signal, async (session) => {
-        const answered = await post(this.peer, sending(session), bounds, this.#ports);
-        return { session, answered };
-      });
-      if (isFault(sent)) {
-        if (sent.fault === 'upstream_broken') this.#forgetFace();
-        return sent;
-      }
-      const { session, answered } = sent;
-      const gone = !isFault(answered) && isGone(session, answered);
-      if (gone) {
-        this.#sessions.drop(key, session);
-        void this.reask();
-      }
-      if (!gone || attempt > 0) return answered;
-    }
   }
 
   #answer(answered: Answered, era: Era): Answer | Fault {
     if (speaksOtherEra(answered, era)) this.#forgetFace();
     if (answered.reply) return { reply: answered.reply, era };
-    const { server } = this.peer;
-    if (answered.status === 401 || answered.status === 403) {
-      return this.#broken(`it refuses this gateway's credentials (HTTP ${answered.status})`);
-    }
-    if (answered.status === 503 || answered.status === 429) {
-      return {
-        fault: 'upstream_unavailable',
-        server,
-        detail: `it answers HTTP ${answered.status}`,
-        neverLeft: false,
-      };
-    }
-    return this.#broken(`it answered HTTP ${answered.status} without a JSON-RPC message`);
-  }
-
-  /** To a legacy server a closed connection means nothing; it has to be told (MCP 2025-11-25, "Cancellation"). */
-  async #sayCancelled(session: Session, idText: string): Promise<void> {
-    const body = notificationText(
-      'notifications/cancelled',
-      `{"requestId":${idText},"reason":"The caller gave up."}`,
-    );
-    await this.#tell(session, body);
-  }
-
-  /** Nobody here can answer a server's question; it is told so at once, never left waiting. */
-  async #answerServer(session: Session, idText: string, method: string): Promise<void> {
-    const body =
-      method === 'ping'
-        ? `{"jsonrpc":"2.0","id":${idText},"result":{}}`
-        : `{"jsonrpc":"2.0","id":${idText},"error":{"code":-32601,"message":"This client does not serve ${method.replace(/[^\w/]/g, '')}."}}`;
-    await this.#tell(session, body);
-  }
-
-  async #tell(session: Session, body: string): Promise<void> {
-    const { signal } = new AbortController();
-    await post(
-      this.peer,
-      { body, headers: sessionHeaders(session), idText: undefined, signal },
-      this.#bounds,
-      this.#ports,
-    );
+    const { status } = answered;
+    // a proxy's 502 or 504 may come after the server did its work
+    const outage = status >= 500 && status !== 503 ? undefined : outageDetail(status);
+    return outage === undefined
+      ? this.#broken(`it answered HTTP ${status} without a JSON-RPC message`)
+      : unavailable(this.peer, outage, false);
   }
 }
-
-/** Session of the link's own requests: the face is read from it, and it serves what is nobody's call, such as lists. */
-export const linkSessionKey = 'link';
 
 interface Found {
   readonly asked: Promise<ServerFace | Fault>;
@@ -389,9 +228,6 @@ interface Found {
   /** Undefined until it was asked. */
   face: ServerFace | undefined;
 }
-
-const wholeOf = (ask: Ask): Pick<Sending, 'wholeMs'> =>
-  ask.wholeMs === undefined ? {} : { wholeMs: ask.wholeMs };
 
 const modernRefusals: ReadonlySet<number> = new Set([-32020, -32021, -32022]);
 
@@ -402,23 +238,4 @@ function speaksOtherEra({ status, reply }: Answered, era: Era): boolean {
   return (
     (status === 400 || status === 404 || status === 405) && (reply === undefined || code === legacyRefusal)
   );
-}
-
-/** What the SDKs of the legacy era answer to a request outside of a session. */
-const legacyRefusal = -32000;
-
-/**
- * A server answers 404 for a session that it does not know (MCP 2025-11-25, "Session Management"); many, the official
- * reference server among them, answer 400 with -32000 instead. Both come before the request is looked at.
- */
-function isGone(session: Session, { status, reply }: Answered): boolean {
-  if (session.id === undefined) return false;
-  return status === 404 || (status === 400 && reply?.kind === 'error' && reply.code === legacyRefusal);
-}
-
-/** The trace goes along twice: proxies read headers, servers behind stdio read `_meta`. */
-function traceHeaders(ask: Ask): Record<string, string> {
-  const { traceparent, tracestate } = ask.metaChanges;
-  if (traceparent === undefined) return {};
-  return tracestate === undefined ? { traceparent } : { traceparent, tracestate };
 }

@@ -11,6 +11,7 @@ import {
   legacyScript,
   modernScript,
   scene,
+  termsOf,
   text,
   until,
   type Script,
@@ -22,7 +23,7 @@ const cursorOf = (message: JsonObject): string | undefined => {
 };
 
 const list = (scene_: ReturnType<typeof scene>, kind: ListKind = 'tools') =>
-  scene_.link.listAll(kind, 'lists', new AbortController());
+  scene_.link.listAll(kind, termsOf('lists'), new AbortController());
 
 describe('a list', () => {
   for (const [era, make] of [
@@ -111,7 +112,7 @@ describe('a list', () => {
     const stream = new FakeStream();
     const stage = scene(modernScript((seen) => stream.respond(seen)));
     const abort = new AbortController();
-    const listed = stage.link.listAll('tools', 'lists', abort);
+    const listed = stage.link.listAll('tools', termsOf('lists'), abort);
     await until(() => stage.peer.count('tools/list') === 1);
     stream.send({ jsonrpc: '2.0', id: stage.peer.seen[1]?.message['id'] ?? null, result: { tools: [] } });
     assert.deepEqual(await listed, []);

@@ -1,7 +1,7 @@
 /** Whom a link speaks to, and with which bounds. */
 
 import type { Instance, JsonObject, ServerName } from '@cruvero/core';
-import type { Clock, Upstreams } from '@cruvero/ports';
+import type { Clock, Random, Upstreams } from '@cruvero/ports';
 
 export interface Peer {
   readonly server: ServerName;
@@ -35,6 +35,16 @@ export const defaultBounds: LinkBounds = {
 export interface LinkPorts {
   readonly upstreams: Upstreams;
   readonly clock: Clock;
+  readonly random: Random;
   /** How this process names itself to servers. */
   readonly clientInfo: JsonObject;
+  /** Where replicas tell one another of sessions that they share; absent: each opens its own. */
+  readonly memory?: SessionMemory;
+}
+
+/** Keeps short texts for a while, for all replicas. Never rejects; what is lost is opened anew. */
+export interface SessionMemory {
+  recall(key: string): Promise<string | undefined>;
+  remember(key: string, value: string): void;
+  forget(key: string): void;
 }

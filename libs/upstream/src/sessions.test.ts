@@ -11,6 +11,7 @@ import {
   legacyScript,
   modernScript,
   scene,
+  termsOf,
   text,
   until,
 } from './fake-peer.fixture.ts';
@@ -18,7 +19,7 @@ import {
 describe('sessions', () => {
   it('are one for each key, kept from call to call', async () => {
     const { link, peer, ask } = scene(legacyScript());
-    for (const sessionKey of ['a/alice', 'a/bob', 'a/alice', 'b/alice']) await ask({ sessionKey });
+    for (const key of ['a/alice', 'a/bob', 'a/alice', 'b/alice']) await ask({ terms: termsOf(key) });
     assert.equal(link.sessionCount, 4, 'three callers, and the link itself');
     const used = peer.seen.filter(({ method }) => method === 'tools/call').map(({ session }) => session);
     assert.deepEqual(used, ['s2', 's3', 's2', 's4']);
@@ -76,13 +77,13 @@ describe('sessions', () => {
 
   it('beyond the bound push out the one unused longest, which the server is told', async () => {
     const { link, peer, clock, ask } = scene(legacyScript(), { sessionsMax: 3 });
-    for (const sessionKey of ['a', 'b']) {
-      await ask({ sessionKey });
+    for (const key of ['a', 'b']) {
+      await ask({ terms: termsOf(key) });
       await clock.advance(10);
     }
-    await ask({ sessionKey: 'a' });
-    await ask({ sessionKey: 'c' });
-    await ask({ sessionKey: 'd' });
+    await ask({ terms: termsOf('a') });
+    await ask({ terms: termsOf('c') });
+    await ask({ terms: termsOf('d') });
     assert.equal(link.sessionCount, 3);
     const ended = peer.seen.filter(({ method }) => method === 'DELETE').map(({ session }) => session);
     assert.deepEqual(ended, ['s1', 's3'], 'the link and b; a was used again');
@@ -94,9 +95,9 @@ describe('sessions', () => {
       { sessionsMax: 2 },
     );
     const [one, two] = [new AbortController(), new AbortController()];
-    const running = [ask({ sessionKey: 'a', abort: one }), ask({ sessionKey: 'b', abort: two })];
+    const running = [ask({ terms: termsOf('a'), abort: one }), ask({ terms: termsOf('b'), abort: two })];
     await until(() => peer.count('tools/call') === 2);
-    const fault = faulted(await ask({ sessionKey: 'c' }));
+    const fault = faulted(await ask({ terms: termsOf('c') }));
     assert.partialDeepStrictEqual(fault, { fault: 'upstream_unavailable', neverLeft: true });
     assert.equal(link.sessionCount, 2);
     one.abort();
@@ -106,9 +107,9 @@ describe('sessions', () => {
 
   it('that nobody uses are ended by the sweep, at their time and not before', async () => {
     const { link, peer, clock, ask } = scene(legacyScript(), { sessionIdleMs: 1_000 });
-    await ask({ sessionKey: 'a' });
+    await ask({ terms: termsOf('a') });
     await clock.advance(600);
-    await ask({ sessionKey: 'b' });
+    await ask({ terms: termsOf('b') });
     await clock.advance(400);
     link.sweep();
     await settle();
@@ -130,7 +131,7 @@ describe('sessions', () => {
       }),
       { sessionIdleMs: 1_000 },
     );
-    const running = ask({ sessionKey: 'a' });
+    const running = ask({ terms: termsOf('a') });
     await until(() => peer.count('tools/call') === 1);
     await clock.advance(5_000);
     link.sweep();
@@ -150,7 +151,7 @@ describe('sessions', () => {
         return answer(seen, {});
       }),
     );
-    const running = ask({ sessionKey: 'a' });
+    const running = ask({ terms: termsOf('a') });
     await until(() => peer.count('tools/call') === 1);
     await link.close();
     assert.equal(peer.count('DELETE'), 1, 'only the one of the link itself');
@@ -203,10 +204,10 @@ describe('a session that the server forgot', () => {
   it('is opened anew for every caller after a restart', async () => {
     const script = legacyScript();
     const { ask } = scene(script);
-    for (const sessionKey of ['a', 'b']) await ask({ sessionKey });
+    for (const key of ['a', 'b']) await ask({ terms: termsOf(key) });
     script.forget();
-    for (const sessionKey of ['a', 'b']) {
-      assert.partialDeepStrictEqual(await ask({ sessionKey }), { reply: { kind: 'result' } });
+    for (const key of ['a', 'b']) {
+      assert.partialDeepStrictEqual(await ask({ terms: termsOf(key) }), { reply: { kind: 'result' } });
     }
   });
 

@@ -1,47 +1,43 @@
-/** Legacy sessions to one instance: one per key, opened once, kept while used, bounded in number. */
+/** Legacy sessions to one instance: one for each key, or several side by side, opened once, kept while used, bounded in number. */
 
-import {
-  isFault,
-  legacyLatest,
-  legacyVersions,
-  notificationText,
-  readInitializeResult,
-  requestText,
-  type Fault,
-  type ServerFace,
-} from '@cruvero/core';
-import { post } from './exchange.ts';
-import { orCancelled } from './faults.ts';
+import { isFault, type Fault } from '@cruvero/core';
+import type { SessionTerms } from './ask.ts';
+import { orCancelled, unavailable } from './faults.ts';
+import { Held } from './held.ts';
+import { openSession, SharedSessions } from './open-session.ts';
 import type { LinkBounds, LinkPorts, Peer } from './peer.ts';
+import { sessionHeaders, type Session } from './session.ts';
+import { lowestSlot, slotKey } from './slots.ts';
 
-export interface Session {
-  /** Absent where the server keeps none. */
-  readonly id: string | undefined;
-  readonly face: ServerFace;
+/** `first`: no claim to be alone, but always the session that feeds listen on. */
+export type Seat = 'own' | 'first';
+
+export interface SessionsParts {
+  readonly peer: Peer;
+  readonly bounds: LinkBounds;
+  readonly ports: LinkPorts;
+  readonly tell: (session: Session, body: string) => Promise<void>;
+  /** The server forgot a session: it may be another server now. */
+  readonly onGone: () => void;
 }
 
-interface Held {
-  readonly opening: Promise<Session | Fault>;
-  /** Undefined while it opens. */
-  session: Session | undefined;
-  usedAtMs: number;
-  /** Requests under way over it; it is not ended under them. */
-  running: number;
-  /** Nobody gets it any more; told to the server as soon as nothing runs over it. */
-  leaving: boolean;
+/** A session that is held open, whoever uses it. */
+export interface Lease {
+  readonly held: Held;
+  readonly session: Session;
+  /** Idempotent. */
+  release(): void;
 }
 
 export class Sessions {
   readonly #held = new Map<string, Held>();
-  readonly #peer: Peer;
-  readonly #bounds: LinkBounds;
-  readonly #ports: LinkPorts;
+  readonly #parts: SessionsParts;
+  readonly #shared: SharedSessions;
   #closed = false;
 
-  constructor(peer: Peer, bounds: LinkBounds, ports: LinkPorts) {
-    this.#peer = peer;
-    this.#bounds = bounds;
-    this.#ports = ports;
+  constructor(parts: SessionsParts) {
+    this.#parts = parts;
+    this.#shared = new SharedSessions(parts.peer, parts.ports);
   }
 
   get size(): number {
@@ -49,47 +45,77 @@ export class Sessions {
   }
 
   /**
-   * Runs `work` over the session of this key, opened on first use; callers that come meanwhile wait for the same one. The fault
-   * says why there is no session.
+   * Runs `work` over the session of these terms, opened on first use; callers that come meanwhile wait for the same one, or
+   * get one beside it where the terms are exclusive. The fault says why there is no session.
    */
-  async use<T>(key: string, signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T | Fault> {
-    const held = this.#hold(key);
+  async use<T>(
+    terms: SessionTerms,
+    signal: AbortSignal,
+    seat: Seat,
+    work: (session: Session, held: Held) => Promise<T>,
+  ): Promise<T | Fault> {
+    const claim = terms.exclusive && seat === 'own' ? 1 : 0;
+    const slot =
+      claim === 0 ? 0 : lowestSlot((at) => (this.#held.get(slotKey(terms.key, at))?.claims ?? 0) > 0);
+    const held = this.#hold(terms, slot);
     if (isFault(held)) return held;
-    held.running += 1;
+    held.users += 1;
+    held.claims += claim;
     try {
       const session = held.session ?? (await orCancelled(held.opening, signal));
-      return isFault(session) ? session : await work(session);
+      return isFault(session) ? session : await work(session, held);
     } finally {
-      held.running -= 1;
-      held.usedAtMs = this.#ports.clock.nowMs();
-      this.#settle(key, held);
+      held.claims -= claim;
+      this.#leave(held);
     }
   }
 
+  /** Holds the first session of these terms until it is released. */
+  async lease(terms: SessionTerms, signal: AbortSignal): Promise<Lease | Fault> {
+    const held = this.#hold(terms, 0);
+    if (isFault(held)) return held;
+    held.users += 1;
+    const session = held.session ?? (await orCancelled(held.opening, signal));
+    let leased = true;
+    const release = (): void => {
+      if (leased) this.#leave(held);
+      leased = false;
+    };
+    if (!isFault(session)) return { held, session, release };
+    release();
+    return session;
+  }
+
   /** Drops a session that its server no longer knows, unless it was replaced meanwhile. */
-  drop(key: string, session: Session): void {
-    const held = this.#held.get(key);
-    if (held && held.session === session) this.#held.delete(key);
+  drop(held: Held): void {
+    if (held.session) this.#shared.lost(held.session);
+    this.#forget(held);
+    held.lose();
   }
 
   /** Ends what is idle. */
   sweep(): void {
-    const nowMs = this.#ports.clock.nowMs();
-    for (const [key, held] of this.#held) {
-      if (isIdle(held) && nowMs - held.usedAtMs >= this.#bounds.sessionIdleMs) void this.#end(key, held);
+    const nowMs = this.#parts.ports.clock.nowMs();
+    for (const held of this.#held.values()) {
+      if (held.idle && nowMs - held.usedAtMs >= this.#parts.bounds.sessionIdleMs) void this.#end(held);
     }
   }
 
-  /** Ends the session of this key, if there is one. */
-  async end(key: string): Promise<void> {
-    const held = this.#held.get(key);
-    if (held) await this.#end(key, held);
+  /** Ends the sessions of these terms, if there are any; also one that only other replicas have used. */
+  async end(terms: SessionTerms): Promise<void> {
+    const own = [...this.#held.values()].filter((held) => held.terms.key === terms.key);
+    const ends = own.map((held) => this.#end(held, true));
+    if (ends.length === 0 && this.#shared.serves(terms)) {
+      const session = await this.#shared.recall(terms.key);
+      if (session) ends.push(this.#sayEnd(session));
+    }
+    if (this.#shared.serves(terms)) this.#shared.forget(terms.key);
+    await Promise.all(ends);
   }
 
   /** Ends all; those in use when their last request is through. */
   async endAll(): Promise<void> {
-    const ends = [...this.#held].map(([key, held]) => this.#end(key, held));
-    await Promise.all(ends);
+    await Promise.all([...this.#held.values()].map((held) => this.#end(held)));
   }
 
   /** From now on a session lives no longer than the requests over it. */
@@ -98,131 +124,105 @@ export class Sessions {
     await this.endAll();
   }
 
-  #hold(key: string): Held | Fault {
-    const nowMs = this.#ports.clock.nowMs();
+  #hold(terms: SessionTerms, slot: number): Held | Fault {
+    const key = slotKey(terms.key, slot);
     const known = this.#held.get(key);
     if (known) {
-      known.usedAtMs = nowMs;
+      known.usedAtMs = this.#parts.ports.clock.nowMs();
       this.#held.delete(key);
       this.#held.set(key, known);
       return known;
     }
     if (!this.#makeRoom()) {
-      const detail = `all ${this.#bounds.sessionsMax} sessions with it are in use`;
-      return { fault: 'upstream_unavailable', server: this.#peer.server, detail, neverLeft: true };
+      const detail = `all ${this.#parts.bounds.sessionsMax} sessions with it are in use`;
+      return unavailable(this.#parts.peer, detail, true);
     }
-    const opening = this.#open().then((opened) => {
-      if (isFault(opened)) this.#forget(key, held);
+    const { peer, bounds, ports, tell, onGone } = this.#parts;
+    const opening = this.#open(terms, slot).then((opened) => {
+      if (isFault(opened)) this.#forget(held);
       else held.session = opened;
-      this.#settle(key, held);
+      this.#settle(held);
       return opened;
     });
-    const held: Held = { opening, session: undefined, usedAtMs: nowMs, running: 0, leaving: false };
+    const held: Held = new Held({
+      key,
+      peer,
+      bounds,
+      ports,
+      terms,
+      opening,
+      tell,
+      onGone: () => {
+        this.drop(held);
+        onGone();
+      },
+    });
     this.#held.set(key, held);
     return held;
   }
 
+  async #open(terms: SessionTerms, slot: number): Promise<Session | Fault> {
+    const { peer, bounds, ports } = this.#parts;
+    const shared = slot === 0 && this.#shared.serves(terms);
+    const recalled = shared ? await this.#shared.recall(terms.key) : undefined;
+    if (recalled) return recalled;
+    const opened = await openSession(peer, terms, bounds, ports);
+    if (shared && !isFault(opened)) this.#shared.remember(terms.key, opened);
+    return opened;
+  }
+
   /** Least recently used first: a Map keeps insertion order, and use re-inserts. */
   #makeRoom(): boolean {
-    if (this.#held.size < this.#bounds.sessionsMax) return true;
+    const { sessionsMax } = this.#parts.bounds;
+    if (this.#held.size < sessionsMax) return true;
     this.sweep();
-    for (const [key, held] of this.#held) {
-      if (this.#held.size < this.#bounds.sessionsMax) return true;
-      if (isIdle(held)) void this.#end(key, held);
+    for (const held of this.#held.values()) {
+      if (this.#held.size < sessionsMax) return true;
+      if (held.idle) void this.#end(held);
     }
-    return this.#held.size < this.#bounds.sessionsMax;
+    return this.#held.size < sessionsMax;
   }
 
-  #settle(key: string, held: Held): void {
-    if ((held.leaving || this.#closed) && isIdle(held)) void this.#end(key, held);
+  #leave(held: Held): void {
+    held.users -= 1;
+    held.usedAtMs = this.#parts.ports.clock.nowMs();
+    this.#settle(held);
   }
 
-  #forget(key: string, held: Held): void {
-    if (this.#held.get(key) === held) this.#held.delete(key);
+  #settle(held: Held): void {
+    if ((held.leaving || this.#closed) && held.idle) void this.#end(held);
   }
 
-  async #end(key: string, held: Held): Promise<void> {
-    this.#forget(key, held);
+  #forget(held: Held): void {
+    if (this.#held.get(held.key) === held) this.#held.delete(held.key);
+  }
+
+  /** Other replicas may still use a session that is shared: it is only let go of, unless it is to end `forAll`. */
+  async #end(held: Held, forAll = false): Promise<void> {
+    this.#forget(held);
     held.leaving = true;
-    if (!isIdle(held)) return;
+    held.forAll ||= forAll;
+    held.lose();
     const { session } = held;
+    if (!held.idle || !session) return;
     held.session = undefined;
-    const upstream = this.#ports.upstreams[this.#peer.instance.transport];
-    if (session?.id === undefined || !upstream) return;
+    const kept = this.#shared.serves(held.terms) && held.key === slotKey(held.terms.key, 0);
+    if (held.forAll || !kept) await this.#sayEnd(session);
+  }
+
+  async #sayEnd(session: Session): Promise<void> {
+    const { peer, ports } = this.#parts;
+    const upstream = ports.upstreams[peer.instance.transport];
+    if (session.id === undefined || !upstream) return;
     await upstream.exchange({
       httpMethod: 'DELETE',
-      endpoint: this.#peer.instance.endpoint,
+      endpoint: peer.instance.endpoint,
       headers: sessionHeaders(session),
       signal: new AbortController().signal,
       timeoutMs: endTimeoutMs,
       bytesMax: 64 << 10,
     });
   }
-
-  async #open(): Promise<Session | Fault> {
-    const params = { protocolVersion: legacyLatest, capabilities: {}, clientInfo: this.#ports.clientInfo };
-    const answered = await post(
-      this.#peer,
-      {
-        body: requestText('"initialize"', 'initialize', JSON.stringify(params)),
-        headers: {},
-        idText: '"initialize"',
-        signal: new AbortController().signal,
-        wholeMs: this.#bounds.timeoutMs,
-      },
-      this.#bounds,
-      this.#ports,
-    );
-    if (isFault(answered)) return answered;
-    const face = answered.reply?.kind === 'result' ? readInitializeResult(answered.reply.text) : undefined;
-    if (!face) return this.#refused(answered.status, answered.reply?.text);
-    if (!legacyVersions.includes(face.version)) {
-      return this.#broken(
-        `it speaks protocol version ${JSON.stringify(face.version)}, which is not known here`,
-      );
-    }
-    const session = { id: answered.sessionId, face };
-    const initialized = await this.#sayInitialized(session);
-    return initialized ?? session;
-  }
-
-  /** An outage behind a proxy says nothing about the server. */
-  #refused(status: number, body: string | undefined): Fault {
-    if (body === undefined && (status === 429 || status >= 500)) {
-      const detail = `it answers HTTP ${status}`;
-      return { fault: 'upstream_unavailable', server: this.#peer.server, detail, neverLeft: true };
-    }
-    const said = body === undefined ? '' : `: ${body.slice(0, 200)}`;
-    return this.#broken(`it refused initialize with HTTP ${status}${said}`);
-  }
-
-  #broken(detail: string): Fault {
-    return { fault: 'upstream_broken', server: this.#peer.server, detail };
-  }
-
-  async #sayInitialized(session: Session): Promise<Fault | undefined> {
-    const said = await post(
-      this.#peer,
-      {
-        body: notificationText('notifications/initialized', '{}'),
-        headers: sessionHeaders(session),
-        idText: undefined,
-        signal: new AbortController().signal,
-      },
-      this.#bounds,
-      this.#ports,
-    );
-    return isFault(said) ? said : undefined;
-  }
 }
 
 const endTimeoutMs = 2_000;
-
-const isIdle = (held: Held): boolean => held.running === 0 && held.session !== undefined;
-
-export function sessionHeaders(session: Session): Record<string, string> {
-  return {
-    'mcp-protocol-version': session.face.version,
-    ...(session.id === undefined ? {} : { 'mcp-session-id': session.id }),
-  };
-}

@@ -1,31 +1,42 @@
-/** The practical limit of the platform: node:http in, undici out, one JSON.parse, no policy; run as a process of its own. */
+/** The practical limit of the platform: node:http in, one JSON.parse, undici's dispatch out, chunks passed on; a process of its own. */
 
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { Pool } from 'undici';
+import { createServer, type ServerResponse } from 'node:http';
+import { Pool, type Dispatcher } from 'undici';
+import { listenAndSay } from './process-end.ts';
 
-const pool = new Pool(process.argv[2] ?? '', { connections: 100, pipelining: 1 });
+const pool = new Pool(process.argv[2] ?? '', { connections: 128, pipelining: 1 });
 
 const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => {
-    const body = Buffer.concat(chunks);
-    JSON.parse(body.toString());
-    const { host: _host, connection: _connection, ...headers } = request.headers;
-    pool
-      .request({ path: '/mcp', method: 'POST', headers, body })
-      .then(async (answer) => {
-        const bytes = Buffer.from(await answer.body.arrayBuffer());
-        response.writeHead(answer.statusCode, {
-          'content-type': String(answer.headers['content-type']),
-          'content-length': bytes.length,
-        });
-        response.end(bytes);
-      })
-      .catch(() => response.writeHead(502).end());
+    const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
+    if (body.length > 0) JSON.parse(body.toString());
+    const { host: _host, connection: _connection, 'content-length': _length, ...headers } = request.headers;
+    const method = request.method === 'POST' ? 'POST' : 'DELETE';
+    pool.dispatch({ path: request.url ?? '/', method, headers, body }, passOn(response));
   });
 });
-server.listen(0, '127.0.0.1', () => {
-  process.stdout.write(`ready http://127.0.0.1:${(server.address() as AddressInfo).port}\n`);
-});
+server.keepAliveTimeout = 300_000;
+
+function passOn(response: ServerResponse): Dispatcher.DispatchHandler {
+  return {
+    // undici asks for it.
+    onRequestStart: () => undefined,
+    onResponseStart: (controller, status, headers) => {
+      const { connection: _connection, 'keep-alive': _keepAlive, ...rest } = headers;
+      response.writeHead(status, rest);
+      response.on('drain', () => controller.resume());
+    },
+    onResponseData: (controller, chunk) => {
+      if (!response.write(chunk)) controller.pause();
+    },
+    onResponseEnd: () => void response.end(),
+    onResponseError: () => {
+      if (response.headersSent) response.destroy();
+      else response.writeHead(502).end();
+    },
+  };
+}
+
+listenAndSay(server);

@@ -1,7 +1,9 @@
 /** Types of find-servers.mjs. */
 
+export type ServerName = 'nats' | 'redis' | 'postgres' | 'nginx';
+
 export interface MissingServer {
-  readonly name: 'nats' | 'redis' | 'postgres';
+  readonly name: ServerName;
   readonly program: string;
   /** Debian's and Ubuntu's name. */
   readonly aptPackage: string;
@@ -14,6 +16,9 @@ export interface FoundServers {
   readonly redis: string | undefined;
   /** `postgres`; `initdb` stands beside it. */
   readonly postgres: string | undefined;
+  /** Stands outside many users' PATH, in /usr/sbin. */
+  readonly nginx: string | undefined;
+  /** Of those that are needed. */
   readonly missing: readonly MissingServer[];
   /** Installs all that is missing, run as root; undefined when nothing is. */
   readonly aptCommand: string | undefined;
@@ -24,6 +29,8 @@ export interface ServerPlaces {
   readonly folders?: readonly string[];
   /** Instead of /usr/lib/postgresql. */
   readonly debianPostgres?: string;
+  /** What `missing` is about; all but nginx when left out. */
+  readonly needed?: readonly ServerName[];
 }
 
 export function findServers(places?: ServerPlaces): FoundServers;

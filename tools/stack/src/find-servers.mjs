@@ -10,7 +10,10 @@ const wanted = [
   { name: 'nats', program: 'nats-server', aptPackage: 'nats-server', brewPackage: 'nats-server' },
   { name: 'redis', program: 'redis-server', aptPackage: 'redis-server', brewPackage: 'redis' },
   { name: 'postgres', program: 'postgres', aptPackage: 'postgresql', brewPackage: 'postgresql@17' },
+  { name: 'nginx', program: 'nginx', aptPackage: 'nginx', brewPackage: 'nginx' },
 ];
+/** What tests and the local stack cannot do without; nginx is there to be measured against. */
+const usuallyNeeded = ['nats', 'redis', 'postgres'];
 
 /** See find-servers.d.mts. */
 export function findServers(places = {}) {
@@ -23,8 +26,10 @@ export function findServers(places = {}) {
     nats: firstWith(folders, ['nats-server']),
     redis: firstWith(folders, ['redis-server']),
     postgres: firstWith([...debian, ...folders], ['postgres', 'initdb']),
+    nginx: firstWith(folders, ['nginx']),
   };
-  const missing = wanted.filter(({ name }) => found[name] === undefined);
+  const needed = places.needed ?? usuallyNeeded;
+  const missing = wanted.filter(({ name }) => needed.includes(name) && found[name] === undefined);
   const packages = missing.map(({ aptPackage }) => aptPackage);
   const aptCommand =
     missing.length === 0 ? undefined : `apt-get install -y --no-install-recommends ${packages.join(' ')}`;

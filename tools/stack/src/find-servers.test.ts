@@ -39,6 +39,17 @@ describe('findServers', () => {
     assert.equal(found.aptCommand, 'apt-get install -y --no-install-recommends nats-server postgresql');
   });
 
+  it('misses nginx only where it is needed', () => {
+    const places = { folders: [join(root, 'none')], debianPostgres: join(root, 'none') };
+    const found = findServers({ ...places, needed: ['nginx'] });
+    assert.deepEqual(
+      found.missing.map(({ aptPackage }) => aptPackage),
+      ['nginx'],
+    );
+    assert.equal(found.nginx, undefined);
+    assert.ok(findServers(places).missing.every(({ name }) => name !== 'nginx'));
+  });
+
   it('has nothing to say when all is there', () => {
     const found = findServers();
     assert.deepEqual(found.missing, []);

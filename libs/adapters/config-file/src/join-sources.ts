@@ -13,8 +13,14 @@ export function joinSources(first: ServersSource, second: ServersSource): Server
 export function joinReads(first: ServersRead, second: ServersRead): ServersRead {
   const taken = new Set(first.servers.map(({ name }) => name));
   const doubles = second.servers.filter(({ name }) => taken.has(name));
+  const takenVirtuals = new Set(first.virtuals?.map(({ name }) => name));
+  const virtuals = [
+    ...(first.virtuals ?? []),
+    ...(second.virtuals ?? []).filter(({ name }) => !takenVirtuals.has(name)),
+  ];
   return {
     servers: [...first.servers, ...second.servers.filter(({ name }) => !taken.has(name))],
+    ...(virtuals.length === 0 ? {} : { virtuals }),
     problems: [
       ...first.problems,
       ...second.problems,

@@ -17,7 +17,8 @@ export function parseServers(text: string, env: Environment): Parsed {
     if ('problem' in server) problems.push(server.problem);
     else servers.push(server);
   }
-  return { servers, problems };
+  // Absent where there are none, so that a file without the section reads as it always did.
+  return { servers, ...(read.virtuals.length === 0 ? {} : { virtuals: read.virtuals }), problems };
 }
 
 function configured(entry: FileEntry, env: Environment): ConfiguredServer | { readonly problem: string } {

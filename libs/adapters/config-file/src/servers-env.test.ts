@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { ServerName } from '@cruvero/core';
 import type { ServersRead, ServersSource } from '@cruvero/ports';
 import { joinSources } from './join-sources.ts';
 import { readEnvironment, serversFromEnv } from './servers-env.ts';
@@ -81,6 +82,26 @@ describe('joinSources', () => {
       ['a:first', 'b:first', 'c:second'],
     );
     assert.match(problems.join(), /b is configured in two places/);
+  });
+
+  it('has the virtual servers of both, the first one of a name', async () => {
+    const virtual = (name: string, server: string) => ({
+      name: name as ServerName,
+      names: 'bare' as const,
+      members: [{ server: server as ServerName }],
+    });
+    const first = scripted({ servers: [], problems: [], virtuals: [virtual('dev', 'a')] });
+    const second = scripted({
+      servers: [],
+      problems: [],
+      virtuals: [virtual('dev', 'b'), virtual('ops', 'b')],
+    });
+    const { virtuals = [] } = await joinSources(first.source, second.source).read();
+    assert.deepEqual(
+      virtuals.map(({ name, members }) => `${name} of ${members[0]?.server}`),
+      ['dev of a', 'ops of b'],
+    );
+    assert.equal('virtuals' in (await joinSources(one, one).read()), false);
   });
 
   it('tells of both when one has news', async () => {

@@ -143,6 +143,25 @@ describe('serversFile', { timeout: 20_000 }, () => {
     await watched.until((read) => read !== watched.news[0] && read.problems.length === 0);
   });
 
+  it('follows virtual servers like servers, and keeps them while the file makes no sense', async () => {
+    const withVirtual = (server: string): string =>
+      JSON.stringify({ virtualServers: { dev: { members: [{ server }] }, bad: {} } });
+    const virtual = (read: ServersRead): string | undefined => read.virtuals?.[0]?.members[0]?.server;
+    await writeFile(path, withVirtual('one'));
+    using watched = watchFile();
+    const first = await watched.until((read) => virtual(read) === 'one');
+    assert.match(first.problems.join(), /^cruvero\.json: virtualServers\.bad: members: /);
+    await writeFile(path, withVirtual('two'));
+    await watched.until((read) => virtual(read) === 'two');
+    await writeFile(path, '{"virtualServers": {"de');
+    const broken = await watched.until((read) => read.problems.join().includes('not valid JSON'));
+    assert.equal(virtual(broken), 'two');
+    assert.match(broken.problems.join(), /the servers that were there before stay/);
+    await writeFile(path, withServers('one'));
+    const without = await watched.until((read) => names(read) === 'one');
+    assert.equal(without.virtuals, undefined);
+  });
+
   it('says nothing of what its caller has read already', async () => {
     await writeFile(path, withServers('one'));
     const source = serversFile(path, { clock });

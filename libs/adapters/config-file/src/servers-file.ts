@@ -45,7 +45,7 @@ function interpret(
   if ('problem' in file) return { unusable: `${name} ${file.problem}` };
   const parsed = parseServers(file.text, env);
   if ('unusable' in parsed) return { unusable: `${name} ${parsed.unusable}` };
-  return { servers: parsed.servers, problems: parsed.problems.map((problem) => `${name}: ${problem}`) };
+  return { ...parsed, problems: parsed.problems.map((problem) => `${name}: ${problem}`) };
 }
 
 class Watching {
@@ -128,8 +128,10 @@ class Watching {
       this.#stir(secondLookMs);
       return;
     }
-    const kept = this.#lastGood.servers.length > 0 ? '; the servers that were there before stay' : '';
-    this.#tell({ servers: this.#lastGood.servers, problems: [`${read.unusable}${kept}`] });
+    const { servers, virtuals = [] } = this.#lastGood;
+    const some = servers.length + virtuals.length > 0;
+    const kept = some ? '; the servers that were there before stay' : '';
+    this.#tell({ ...this.#lastGood, problems: [`${read.unusable}${kept}`] });
   }
 
   /** A change between the caller's reading and the first look is news too. */

@@ -29,6 +29,8 @@ export interface MessageFace {
   readonly idText: string | undefined;
   /** Of a request's `_meta`, or of a progress notification's params; as JSON text. */
   readonly progressText: string | undefined;
+  /** Of the request that `notifications/cancelled` takes back; as JSON text. */
+  readonly cancelledText: string | undefined;
 }
 
 /** Undefined where the text is not a JSON object. */
@@ -37,7 +39,12 @@ export function messageFace(text: string): MessageFace | undefined {
   if (!message) return undefined;
   const method = typeof message['method'] === 'string' ? message['method'] : undefined;
   const params = isJsonObject(message['params']) ? message['params'] : {};
-  return { method, idText: keyOf(message['id']), progressText: keyOf(progressToken(method, params)) };
+  return {
+    method,
+    idText: keyOf(message['id']),
+    progressText: keyOf(progressToken(method, params)),
+    cancelledText: method === 'notifications/cancelled' ? keyOf(params['requestId']) : undefined,
+  };
 }
 
 function progressToken(method: string | undefined, params: JsonObject): Json | undefined {

@@ -366,7 +366,7 @@ describe('sseUpstream sorts what comes on the stream', () => {
     const talk = await begin(s.upstream, s.peer.endpoint);
     const reader = reading(await talk.send({ httpMethod: 'GET' }));
     for (let i = 0; i < 4; i += 1)
-      s.peer.write(event({ method: 'notifications/message', params: { data: 'x'.repeat(900) } }));
+      s.peer.write(event({ method: 'notifications/resources/updated', params: { uri: 'x'.repeat(900) } }));
     await talk.call(1);
     assert.match((await reader.next()).value as string, /xxx/);
     await assert.rejects(reader.next(), /too slow/);

@@ -37,9 +37,11 @@ export interface SseOptions {
 /**
  * `initialize` opens the server's event stream and gets a session id of our own making; later requests carry
  * it. A server
- * that speaks this transport has one stream for everything: answers are matched by id, progress by token, and
- * the rest goes
- * to the reader of GET.
+ * that speaks this transport has one stream for everything: answers are matched by id, progress by token; what
+ * it asks and
+ * what it logs goes to the request under way where there is exactly one, and the rest to the reader of GET. A
+ * POSTed
+ * response is handed to the server as it is.
  */
 export function sseUpstream(options: SseOptions): Upstream {
   return new SseUpstream(options);

@@ -13,10 +13,15 @@ import { BodyStream } from './body-stream.ts';
 import { fault } from './fault-of.ts';
 import { jsonAnswer, streamAnswer } from './sse-answers.ts';
 
+/** Ids kept to find out where a question was asked; those of a server that asks more are not followed. */
+const questionsMax = 64;
+
 export class PendingCall {
-  /** JSON; or a stream, once progress came before the answer. */
+  /** JSON; or a stream, once something came before the answer. */
   readonly answer: Promise<UpstreamResponse | UpstreamFault>;
   readonly progressText: string | undefined;
+  /** Ids, as JSON text, of what the server asked on this stream and has not taken back. */
+  readonly #questions = new Set<string>();
   readonly #request: UpstreamRequest;
   readonly #forget: () => void;
   readonly #timer: Timer;
@@ -39,7 +44,8 @@ export class PendingCall {
     this.fail(fault('aborted', 'the caller gave up', false));
   }
 
-  progress(data: string): void {
+  /** A message that comes before the answer: progress, a log message, a question of the server. */
+  before(data: string): void {
     if (!this.#stream) {
       this.#timer.cancel();
       const over = (): void => this.#finish();
@@ -48,6 +54,19 @@ export class PendingCall {
     }
     if (this.#stream.waitingChars + data.length > this.#request.bytesMax) this.fail(this.#tooLarge());
     else this.#stream.push(encodeSse(data));
+  }
+
+  /** A request of the server. */
+  question(idText: string, data: string): void {
+    if (this.#questions.size < questionsMax) this.#questions.add(idText);
+    this.before(data);
+  }
+
+  /** The server takes a request of its own back; false where it was not asked here. */
+  withdraw(idText: string, data: string): boolean {
+    if (!this.#questions.delete(idText)) return false;
+    this.before(data);
+    return true;
   }
 
   complete(data: string): void {

@@ -84,7 +84,7 @@ export class SseSession {
       const face = messageFace(data);
       if (!face) return this.end('the server sent something that is not a JSON object');
       if (face.method === undefined) this.#answer(face, data);
-      else if (!this.#progress(face, data)) this.#unrelated(data);
+      else if (!this.#related(face, data)) this.#unrelated(data);
     }
   }
 
@@ -94,14 +94,34 @@ export class SseSession {
     pending?.complete(data);
   }
 
-  /** Progress belongs to the request that named its token; the answer of that request becomes a stream. */
+  /** Whether it went to a request that waits, whose answer becomes a stream by it. */
+  #related(face: MessageFace, data: string): boolean {
+    if (face.method === 'notifications/progress') return this.#progress(face, data);
+    if (face.cancelledText !== undefined) return this.#withdrawn(face.cancelledText, data);
+    const isQuestion = face.idText !== undefined;
+    if (!isQuestion && face.method !== 'notifications/message') return false;
+    // This transport does not say what a message is about. With one request under way there is no doubt; with more there is.
+    const [only, ...others] = this.#pending.values();
+    if (!only || others.length > 0) return false;
+    if (face.idText === undefined) only.before(data);
+    else only.question(face.idText, data);
+    return true;
+  }
+
+  /** Progress belongs to the request that named its token. */
   #progress(face: MessageFace, data: string): boolean {
-    if (face.method !== 'notifications/progress' || face.progressText === undefined) return false;
+    if (face.progressText === undefined) return false;
     for (const pending of this.#pending.values()) {
       if (pending.progressText !== face.progressText) continue;
-      pending.progress(data);
+      pending.before(data);
       return true;
     }
+    return false;
+  }
+
+  /** A question is taken back where it was asked. */
+  #withdrawn(idText: string, data: string): boolean {
+    for (const pending of this.#pending.values()) if (pending.withdraw(idText, data)) return true;
     return false;
   }
 

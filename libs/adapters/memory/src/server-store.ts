@@ -1,5 +1,6 @@
 /** The server store in memory: transactions work on a copy and replace the whole at commit; nothing outlives the process. */
 
+import { randomUUID } from 'node:crypto';
 import type {
   ApiKey,
   GatewayId,
@@ -22,16 +23,20 @@ import type {
   ServerDraft,
   ServerStore,
   StoreTransaction,
+  VirtualDraft,
+  VirtualRecord,
 } from '@cruvero/ports';
 
 interface State {
   revision: number;
+  incarnation: string;
   serverCount: number;
   outboxCount: number;
   readonly servers: Map<ServerKey, ServerRecord>;
   readonly instances: Map<string, InstanceRecord>;
   readonly apiKeys: Map<string, ApiKey>;
   readonly profiles: Map<string, PolicyProfile>;
+  readonly virtuals: Map<ServerKey, VirtualRecord>;
   readonly sights: Map<string, number>;
   readonly outbox: Map<number, OutboxRow>;
   readonly gateways: Map<GatewayId, GatewayRecord>;
@@ -39,12 +44,14 @@ interface State {
 
 const empty = (): State => ({
   revision: 0,
+  incarnation: randomUUID(),
   serverCount: 0,
   outboxCount: 0,
   servers: new Map(),
   instances: new Map(),
   apiKeys: new Map(),
   profiles: new Map(),
+  virtuals: new Map(),
   sights: new Map(),
   outbox: new Map(),
   gateways: new Map(),
@@ -57,6 +64,7 @@ const copyOf = (state: State): State => ({
   instances: new Map(state.instances),
   apiKeys: new Map(state.apiKeys),
   profiles: new Map(state.profiles),
+  virtuals: new Map(state.virtuals),
   sights: new Map(state.sights),
   outbox: new Map(state.outbox),
   gateways: new Map(state.gateways),
@@ -64,6 +72,8 @@ const copyOf = (state: State): State => ({
 
 const byCode = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 const byServer = (a: ServerRecord, b: ServerRecord): number =>
+  byCode(a.tenantId, b.tenantId) || byCode(a.name, b.name);
+const byVirtual = ({ virtual: a }: VirtualRecord, { virtual: b }: VirtualRecord): number =>
   byCode(a.tenantId, b.tenantId) || byCode(a.name, b.name);
 const byInstance = (a: InstanceRecord, b: InstanceRecord): number =>
   byCode(a.tenantId, b.tenantId) || byCode(a.serverName, b.serverName) || byCode(a.instanceId, b.instanceId);
@@ -196,6 +206,22 @@ class MemoryTransaction implements StoreTransaction {
     return this.#state.instances.delete(instanceKey(tenantId, name, id));
   }
 
+  async putVirtual(draft: VirtualDraft): Promise<VirtualRecord> {
+    const key = serverKey(draft.virtual.tenantId, draft.virtual.name);
+    const createdAtMs = this.#state.virtuals.get(key)?.createdAtMs ?? this.#nowMs;
+    const row = structuredClone({ ...draft, createdAtMs, updatedAtMs: this.#nowMs });
+    this.#state.virtuals.set(key, row);
+    return structuredClone(row);
+  }
+
+  async virtual(tenantId: TenantId, name: ServerName): Promise<VirtualRecord | undefined> {
+    return structuredClone(this.#state.virtuals.get(serverKey(tenantId, name)));
+  }
+
+  async deleteVirtual(tenantId: TenantId, name: ServerName): Promise<boolean> {
+    return this.#state.virtuals.delete(serverKey(tenantId, name));
+  }
+
   async putApiKey(key: ApiKey): Promise<void> {
     for (const other of this.#state.apiKeys.values()) {
       if (other.sha256 === key.sha256 && other.keyId !== key.keyId)
@@ -230,6 +256,11 @@ class MemoryTransaction implements StoreTransaction {
   async bumpRevision(): Promise<number> {
     this.#state.revision += 1;
     return this.#state.revision;
+  }
+
+  async renewIncarnation(): Promise<string> {
+    this.#state.incarnation = randomUUID();
+    return this.#state.incarnation;
   }
 }
 
@@ -273,11 +304,25 @@ export class MemoryServerStore implements ServerStore {
     const state = this.#state;
     return {
       revision: state.revision,
+      incarnation: state.incarnation,
       servers: this.#serversWhere(() => true),
       instances: structuredClone([...state.instances.values()].sort(byInstance)),
       apiKeys: await this.apiKeys(),
       profiles: await this.profiles(),
+      virtuals: this.#virtualsWhere(() => true).map(({ virtual }) => virtual),
     };
+  }
+
+  async virtual(tenantId: TenantId, name: ServerName): Promise<VirtualRecord | undefined> {
+    return structuredClone(this.#state.virtuals.get(serverKey(tenantId, name)));
+  }
+
+  async virtuals(tenantId: TenantId): Promise<readonly VirtualRecord[]> {
+    return this.#virtualsWhere(({ virtual }) => virtual.tenantId === tenantId);
+  }
+
+  #virtualsWhere(wanted: (row: VirtualRecord) => boolean): readonly VirtualRecord[] {
+    return structuredClone([...this.#state.virtuals.values()].filter(wanted).sort(byVirtual));
   }
 
   async apiKeys(): Promise<readonly ApiKey[]> {
@@ -290,6 +335,10 @@ export class MemoryServerStore implements ServerStore {
 
   async revision(): Promise<number> {
     return this.#state.revision;
+  }
+
+  async incarnation(): Promise<string> {
+    return this.#state.incarnation;
   }
 
   /** One after the other: a change that waits is not lost, and none sees another's half. */

@@ -17,6 +17,12 @@ import type { SqlRunner } from './sql-runner.ts';
 import { emptyTables, publicTables } from './tables.fixture.ts';
 
 const clock = { nowMs: () => 1_800_000_000_000 };
+const migrations = [
+  '0030_mcp_server_registry',
+  '0031_mcp_control_plane',
+  '0032_mcp_virtual_servers',
+  '0033_mcp_registry_incarnation',
+];
 const tenantId = 'default' as TenantId;
 const put = (store: ServerStore, name: string, version: string) =>
   store.transaction(async (tx) => {
@@ -66,11 +72,11 @@ describe('PostgreSQL', () => {
   });
 
   it('runs migrations of several starters at once one time only, down to nothing and up again', async () => {
-    assert.deepEqual(await migrateDown(runner), ['0031_mcp_control_plane', '0030_mcp_server_registry']);
+    assert.deepEqual(await migrateDown(runner), [...migrations].reverse());
     assert.deepEqual(await publicTables(runner), []);
     const others = [pgRunner({ url: server.url, log }), pgRunner({ url: server.url, log })];
     const ran = await Promise.all([runner, ...others].map((each) => migrateUp(each)));
-    assert.deepEqual(ran.flat().sort(), ['0030_mcp_server_registry', '0031_mcp_control_plane']);
+    assert.deepEqual(ran.flat().sort(), migrations);
     for (const other of others) await other[Symbol.asyncDispose]();
   });
 

@@ -20,6 +20,12 @@ import type { SqlRunner } from './sql-runner.ts';
 import { emptyTables, publicTables } from './tables.fixture.ts';
 
 const clock = { nowMs: () => 1_800_000_000_000 };
+const migrations = [
+  '0030_mcp_server_registry',
+  '0031_mcp_control_plane',
+  '0032_mcp_virtual_servers',
+  '0033_mcp_registry_incarnation',
+];
 
 describe('the embedded database', () => {
   let folder: string;
@@ -110,8 +116,8 @@ describe('the embedded database', () => {
 
   it('migrates down to nothing and up again', async () => {
     assert.deepEqual(await migrateUp(runner), []);
-    assert.deepEqual(await migrateDown(runner), ['0031_mcp_control_plane', '0030_mcp_server_registry']);
+    assert.deepEqual(await migrateDown(runner), [...migrations].reverse());
     assert.deepEqual(await publicTables(runner), []);
-    assert.deepEqual(await migrateUp(runner), ['0030_mcp_server_registry', '0031_mcp_control_plane']);
+    assert.deepEqual(await migrateUp(runner), migrations);
   });
 });

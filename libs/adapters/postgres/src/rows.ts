@@ -1,7 +1,14 @@
 /** Rows of the tables to records of the model and back. Times are timestamptz there, milliseconds here. */
 
-import type { ApiKey, InstanceRecord, PolicyProfile, ServerRecord } from '@cruvero/core';
-import type { GatewayRecord, InstanceDraft, ServerDraft } from '@cruvero/ports';
+import type { ApiKey, InstanceRecord, PolicyProfile, ServerRecord, VirtualServer } from '@cruvero/core';
+import type {
+  GatewayRecord,
+  InstanceDraft,
+  ServerDraft,
+  VirtualDraft,
+  VirtualRecord,
+  VirtualSource,
+} from '@cruvero/ports';
 import type { SqlRow, SqlValue } from './sql-runner.ts';
 
 const asMs = (column: string): string => `round(extract(epoch from ${column}) * 1000)::float8 AS ${column}`;
@@ -23,6 +30,10 @@ export const instanceColumns = [
 
 export const apiKeyColumns = 'key_id, sha256, tenant_id, principal, scopes, profile';
 export const profileColumns = 'name, rate_limit, rate_burst, tool_allowlist, tool_denylist, enforcement_mode';
+export const virtualColumns = [
+  'tenant_id, name, source, description, instructions, names, members',
+  ...['created_at', 'updated_at'].map(asMs),
+].join(', ');
 export const gatewayColumns = `gateway_id, tenant_id, applied_versions, ${asMs('last_seen')}`;
 
 /** Column to field; a column that is null is left out of the record. */
@@ -106,6 +117,20 @@ export const toProfile = (row: SqlRow): PolicyProfile =>
     ['enforcement_mode', 'enforcementMode'],
   ]);
 
+export const toVirtual = (row: SqlRow): VirtualRecord => ({
+  virtual: recordOf<VirtualServer>(row, [
+    ['tenant_id', 'tenantId'],
+    ['name', 'name'],
+    ['description', 'description'],
+    ['instructions', 'instructions'],
+    ['names', 'names'],
+    ['members', 'members'],
+  ]),
+  source: row['source'] as VirtualSource,
+  createdAtMs: Number(row['created_at']),
+  updatedAtMs: Number(row['updated_at']),
+});
+
 export const toGateway = (row: SqlRow): GatewayRecord =>
   recordOf<GatewayRecord>(row, [
     ['gateway_id', 'gatewayId'],
@@ -160,5 +185,16 @@ export const instanceValues = (draft: InstanceDraft, nowMs: number): readonly Sq
   text(draft.healthReason),
   number(draft.lastHealthyMs),
   draft.lastSeenMs,
+  nowMs,
+];
+
+export const virtualValues = ({ virtual, source }: VirtualDraft, nowMs: number): readonly SqlValue[] => [
+  virtual.tenantId,
+  virtual.name,
+  source,
+  text(virtual.description),
+  text(virtual.instructions),
+  virtual.names,
+  json(virtual.members),
   nowMs,
 ];

@@ -10,7 +10,14 @@ import type {
   ServerSource,
   TenantId,
 } from '@cruvero/core';
-import type { Clock, GatewayRecord, OutboxRow, ServerStore, StoreTransaction } from '@cruvero/ports';
+import type {
+  Clock,
+  GatewayRecord,
+  OutboxRow,
+  ServerStore,
+  StoreTransaction,
+  VirtualRecord,
+} from '@cruvero/ports';
 import { migrateUp } from './migrate.ts';
 import {
   apiKeyColumns,
@@ -25,9 +32,11 @@ import {
   toInstance,
   toProfile,
   toServer,
+  toVirtual,
+  virtualColumns,
 } from './rows.ts';
 import type { SqlRunner, SqlSession } from './sql-runner.ts';
-import { getText, instancesText, lockText, SqlTransaction } from './store-transaction.ts';
+import { getText, instancesText, lockText, SqlTransaction, virtualText } from './store-transaction.ts';
 
 export interface ServerStoreModules {
   readonly clock: Pick<Clock, 'nowMs'>;
@@ -36,6 +45,10 @@ export interface ServerStoreModules {
 }
 
 const revisionText = 'SELECT revision::float8 AS revision FROM mcp_registry_revision';
+const incarnationText = 'SELECT incarnation::text AS incarnation FROM mcp_registry_revision';
+const allVirtualsText = `SELECT ${virtualColumns} FROM mcp_virtual_servers
+  ORDER BY tenant_id COLLATE "C", name COLLATE "C"`;
+const virtualsText = `SELECT ${virtualColumns} FROM mcp_virtual_servers WHERE tenant_id = $1 ORDER BY name COLLATE "C"`;
 const apiKeysText = `SELECT ${apiKeyColumns} FROM mcp_api_keys ORDER BY key_id COLLATE "C"`;
 const profilesText = `SELECT ${profileColumns} FROM mcp_policy_profiles ORDER BY name COLLATE "C"`;
 const allServersText = `SELECT ${serverColumns} FROM mcp_servers ORDER BY tenant_id COLLATE "C", name COLLATE "C"`;
@@ -55,6 +68,9 @@ const putGatewayText = `INSERT INTO mcp_gateways (gateway_id, tenant_id, applied
 
 async function revisionOf(session: SqlSession): Promise<number> {
   return Number((await session.query(revisionText))[0]?.['revision'] ?? 0);
+}
+async function incarnationOf(session: SqlSession): Promise<string> {
+  return String((await session.query(incarnationText))[0]?.['incarnation'] ?? '');
 }
 const apiKeysOf = async (session: SqlSession): Promise<readonly ApiKey[]> =>
   (await session.query(apiKeysText)).map(toApiKey);
@@ -90,11 +106,22 @@ class SqlServerStore implements ServerStore {
   everything() {
     return this.#runner.transaction('snapshot', async (session) => ({
       revision: await revisionOf(session),
+      incarnation: await incarnationOf(session),
       servers: (await session.query(allServersText)).map(toServer),
       instances: (await session.query(allInstancesText)).map(toInstance),
       apiKeys: await apiKeysOf(session),
       profiles: await profilesOf(session),
+      virtuals: (await session.query(allVirtualsText)).map((row) => toVirtual(row).virtual),
     }));
+  }
+
+  async virtual(tenantId: TenantId, name: ServerName): Promise<VirtualRecord | undefined> {
+    const row = (await this.#runner.query(virtualText, [tenantId, name]))[0];
+    return row && toVirtual(row);
+  }
+
+  async virtuals(tenantId: TenantId): Promise<readonly VirtualRecord[]> {
+    return (await this.#runner.query(virtualsText, [tenantId])).map(toVirtual);
   }
 
   apiKeys(): Promise<readonly ApiKey[]> {
@@ -107,6 +134,10 @@ class SqlServerStore implements ServerStore {
 
   revision(): Promise<number> {
     return revisionOf(this.#runner);
+  }
+
+  incarnation(): Promise<string> {
+    return incarnationOf(this.#runner);
   }
 
   transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {

@@ -11,7 +11,14 @@ import type {
   ServerStatus,
   TenantId,
 } from '@cruvero/core';
-import type { InstanceDraft, OutboxDraft, ServerDraft, StoreTransaction } from '@cruvero/ports';
+import type {
+  InstanceDraft,
+  OutboxDraft,
+  ServerDraft,
+  StoreTransaction,
+  VirtualDraft,
+  VirtualRecord,
+} from '@cruvero/ports';
 import {
   instanceColumns,
   instanceValues,
@@ -22,11 +29,15 @@ import {
   timeAt,
   toInstance,
   toServer,
+  toVirtual,
+  virtualColumns,
+  virtualValues,
 } from './rows.ts';
 import type { SqlRow, SqlSession, SqlValue } from './sql-runner.ts';
 
 export const lockText = 'SELECT revision FROM mcp_registry_revision FOR UPDATE';
 export const getText = `SELECT ${serverColumns} FROM mcp_servers WHERE tenant_id = $1 AND name = $2`;
+export const virtualText = `SELECT ${virtualColumns} FROM mcp_virtual_servers WHERE tenant_id = $1 AND name = $2`;
 export const instancesText = `SELECT ${instanceColumns} FROM mcp_server_instances
   WHERE tenant_id = $1 AND server_name = $2 ORDER BY instance_id COLLATE "C"`;
 
@@ -56,6 +67,14 @@ const upsertInstanceText = `INSERT INTO mcp_server_instances (tenant_id, server_
       excluded.capabilities_hash, excluded.heartbeat_interval_ms, excluded.health_status, excluded.health_reason,
       excluded.last_healthy, excluded.last_seen, excluded.updated_at)
   RETURNING ${instanceColumns}`;
+
+const putVirtualText = `INSERT INTO mcp_virtual_servers (tenant_id, name, source, description, instructions, names,
+    members, created_at, updated_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, ${timeAt(8)}, ${timeAt(8)})
+  ON CONFLICT (tenant_id, name) DO UPDATE SET (source, description, instructions, names, members, updated_at)
+    = (excluded.source, excluded.description, excluded.instructions, excluded.names, excluded.members,
+      excluded.updated_at)
+  RETURNING ${virtualColumns}`;
 
 const healthSet = `health_status = $1, health_reason = $2, updated_at = ${timeAt(3)},
   last_healthy = CASE WHEN $1 = 'healthy' THEN ${timeAt(3)} ELSE last_healthy END`;
@@ -170,6 +189,20 @@ export class SqlTransaction implements StoreTransaction {
     return this.#changed(statement, [tenantId, name, id]);
   }
 
+  async putVirtual(draft: VirtualDraft): Promise<VirtualRecord> {
+    return toVirtual(firstRow(await this.#session.query(putVirtualText, virtualValues(draft, this.#nowMs))));
+  }
+
+  async virtual(tenantId: TenantId, name: ServerName): Promise<VirtualRecord | undefined> {
+    const row = (await this.#session.query(virtualText, [tenantId, name]))[0];
+    return row && toVirtual(row);
+  }
+
+  deleteVirtual(tenantId: TenantId, name: ServerName): Promise<boolean> {
+    const statement = 'DELETE FROM mcp_virtual_servers WHERE tenant_id = $1 AND name = $2 RETURNING 1';
+    return this.#changed(statement, [tenantId, name]);
+  }
+
   async putApiKey(key: ApiKey): Promise<void> {
     const values = [
       key.keyId,
@@ -225,5 +258,11 @@ export class SqlTransaction implements StoreTransaction {
     const statement =
       'UPDATE mcp_registry_revision SET revision = revision + 1 RETURNING revision::float8 AS revision';
     return Number(firstRow(await this.#session.query(statement))['revision']);
+  }
+
+  async renewIncarnation(): Promise<string> {
+    const statement =
+      'UPDATE mcp_registry_revision SET incarnation = gen_random_uuid() RETURNING incarnation::text AS incarnation';
+    return String(firstRow(await this.#session.query(statement))['incarnation']);
   }
 }

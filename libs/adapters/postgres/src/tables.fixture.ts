@@ -13,6 +13,6 @@ export async function publicTables(runner: SqlRunner): Promise<readonly string[]
 
 export async function emptyTables(runner: SqlRunner): Promise<void> {
   await runner.script(`TRUNCATE mcp_servers, mcp_server_instances, mcp_registry_outbox, mcp_registry_seen_events,
-    mcp_gateways, mcp_api_keys, mcp_policy_profiles;
+    mcp_gateways, mcp_api_keys, mcp_policy_profiles, mcp_virtual_servers;
     UPDATE mcp_registry_revision SET revision = 0;`);
 }

@@ -100,7 +100,7 @@ describe('list pages', () => {
   it('are joined under exposed names, and say who is missing', () => {
     const text = aggregateResult(
       'tools',
-      [{ server: files, items: [{ own: 'read', text: '{"name":"read","n": 1.0}' }] }],
+      [exposeItem('tools', files, { own: 'read', text: '{"name":"read","n": 1.0}' })],
       [{ server: 'dead' as ServerName, reason: 'It is away.' }],
     );
     assert.equal(

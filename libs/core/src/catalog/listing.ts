@@ -87,15 +87,12 @@ export interface Absence {
 /** `_meta` key under which an aggregate list says which servers are missing from it. */
 export const absentMetaKey = 'dev.cruvero/unavailable';
 
-/** The result text of an aggregate list; servers in the order given, each server's items in its own order. */
+/** The result text of a list made here, of items as they are shown. */
 export function aggregateResult(
   kind: ListKind,
-  listed: readonly { readonly server: ServerName; readonly items: readonly ListedItem[] }[],
+  itemTexts: readonly string[],
   absent: readonly Absence[],
 ): string {
-  const parts: string[] = [];
-  for (const { server, items } of listed)
-    for (const item of items) parts.push(exposeItem(kind, server, item));
   const meta = absent.length === 0 ? '' : `,"_meta":${JSON.stringify({ [absentMetaKey]: absent })}`;
-  return `{"${kind}":[${parts.join(',')}]${meta}}`;
+  return `{"${kind}":[${itemTexts.join(',')}]${meta}}`;
 }

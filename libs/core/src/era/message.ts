@@ -1,6 +1,7 @@
 /** Reads one JSON-RPC message from text, strictly, keeping the text (JSON-RPC 2.0 §4, §5; MCP "Messages"). */
 
 import type { Fault } from '../model/fault.ts';
+import { foldedNames, nameTwin } from '../wire/folded-names.ts';
 import {
   isArrayAt,
   isJsonProblem,
@@ -45,7 +46,28 @@ export interface Params {
 const noParams: Params = { text: '{}', members: new Map() };
 
 const bad = (detail: string): Fault => ({ fault: 'bad_request', detail });
-const envelopeNames: readonly string[] = ['jsonrpc', 'id', 'method', 'params', 'result', 'error'];
+const quoted = (name: string): string => JSON.stringify(name.slice(0, 64));
+
+const envelopeNames = foldedNames(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);
+/** Parameters that decide whose the call is and what it may do, here or at its server. */
+const paramNames = foldedNames([
+  '_meta',
+  'name',
+  'arguments',
+  'uri',
+  'cursor',
+  'ref',
+  'argument',
+  'level',
+  'taskId',
+  'notifications',
+  'inputResponses',
+  'requestState',
+  'protocolVersion',
+  'capabilities',
+  'clientInfo',
+  'requestId',
+]);
 
 /** True where the text is a JSON array: a batch, which only 2025-03-26 knows. */
 export function isBatch(text: string): boolean {
@@ -73,13 +95,11 @@ function jsonFault(text: string, problem: string, at: number): Fault {
 }
 
 function shape(text: string, members: Members): Message | Fault {
-  for (const name of members.keys()) {
-    const folded = name.toLowerCase();
-    if (folded !== name && envelopeNames.includes(folded)) {
-      return bad(
-        `The member ${JSON.stringify(name)} is ambiguous; JSON-RPC names are lower case (${folded}).`,
-      );
-    }
+  const ambiguous = nameTwin(members, envelopeNames);
+  if (ambiguous) {
+    return bad(
+      `The member ${quoted(ambiguous.twin)} is ambiguous; JSON-RPC names are lower case (${ambiguous.of}).`,
+    );
   }
   if (stringAt(text, members.get('jsonrpc')) !== '2.0') return bad('A message needs "jsonrpc": "2.0".');
   const idText = readId(text, members.get('id'));
@@ -115,6 +135,9 @@ function readParams(text: string, span: Span | undefined): Params | Fault {
   const own = textOf(text, span);
   const members = objectMembers(own, 0);
   if (isJsonProblem(members)) return bad(`"params" is ambiguous: ${members.problem}.`);
+  const ambiguous = nameTwin(members, paramNames);
+  if (ambiguous)
+    return bad(`"params" is ambiguous: ${quoted(ambiguous.twin)} may be taken for ${ambiguous.of}.`);
   return { text: own, members };
 }
 

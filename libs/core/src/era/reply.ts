@@ -1,6 +1,7 @@
 /** Reads what an upstream sends back, keeping the result's text. */
 
-import { isJsonProblem, stringAt, textOf, wholeObject } from '../wire/json-spans.ts';
+import { foldedNames, nameTwin } from '../wire/folded-names.ts';
+import { isJsonProblem, stringAt, textOf, wholeObject, type Members } from '../wire/json-spans.ts';
 
 export type Reply =
   | { readonly kind: 'result'; readonly text: string }
@@ -16,10 +17,9 @@ const resultHead = '{"result":';
 const rpcHead = '{"jsonrpc":"2.0","id":';
 
 /**
- * Reads one message. The two spellings that servers really use are cut without a walk through the text: a 256 KiB result
- * then costs two comparisons. It is sound because a JSON text that begins and ends so can have nothing but the result
- * between (an unescaped quote cannot stand inside a string); text that is no JSON at all reaches only the caller who
- * asked for it, inside its own answer.
+ * Reads one message. The two spellings that servers really use are cut without a full walk: only strings and braces are
+ * followed, to be sure that what is cut out is one object and nothing beside it. What is wrong inside that object is for
+ * its reader; text that is no JSON at all reaches only the caller who asked for it, inside its own answer.
  */
 export function readUpstreamMessage(text: string, expectedIdText: string): UpstreamMessage {
   return cutResult(text, expectedIdText) ?? walk(text);
@@ -27,22 +27,65 @@ export function readUpstreamMessage(text: string, expectedIdText: string): Upstr
 
 function cutResult(text: string, idText: string): UpstreamMessage | undefined {
   const tail = `,"jsonrpc":"2.0","id":${idText}}`;
-  if (text.startsWith(resultHead) && text.endsWith(tail)) {
-    return { kind: 'result', idText, text: text.slice(resultHead.length, text.length - tail.length) };
-  }
+  if (text.startsWith(resultHead) && text.endsWith(tail))
+    return oneObject(text, idText, resultHead.length, text.length - tail.length);
   const head = `${rpcHead}${idText},"result":`;
-  if (text.startsWith(head) && text.endsWith('}}')) {
-    const result = text.slice(head.length, -1);
-    // A member behind the result would also end in two braces; only a walk can tell.
-    return result.lastIndexOf('},"') < 0 ? { kind: 'result', idText, text: result } : undefined;
+  return text.startsWith(head) && text.endsWith('}')
+    ? oneObject(text, idText, head.length, text.length - 1)
+    : undefined;
+}
+
+function oneObject(text: string, idText: string, start: number, end: number): UpstreamMessage | undefined {
+  return objectEnd(text, start) === end
+    ? { kind: 'result', idText, text: text.slice(start, end) }
+    : undefined;
+}
+
+/** Where the object at `start` ends in any text that is JSON; -1 where no object is or it has no end. */
+function objectEnd(text: string, start: number): number {
+  if (text[start] !== '{') return -1;
+  let depth = 0;
+  for (let i = start; i < text.length; i += 1) {
+    const c = text.charCodeAt(i);
+    if (c === 34) {
+      i = stringEnd(text, i);
+      if (i < 0) return -1;
+    } else if (c === 123 || c === 91) depth += 1;
+    else if (c === 125 || c === 93) {
+      depth -= 1;
+      if (depth === 0) return i + 1;
+    }
   }
-  return undefined;
+  return -1;
+}
+
+/** Most strings are short: so many characters are looked at one by one before the search for the far quote begins. */
+const stepChars = 48;
+
+/** Where the quote stands that ends the string which the quote at `at` begins; -1 where none does. */
+function stringEnd(text: string, at: number): number {
+  let i = at + 1;
+  for (;;) {
+    for (const stop = i + stepChars; i < stop; i += 1) {
+      const c = text.charCodeAt(i);
+      if (c === 34) return i;
+      if (c === 92) i += 1;
+    }
+    const quote = text.indexOf('"', i);
+    if (quote < 0) return -1;
+    let before = quote;
+    while (before > i && text.charCodeAt(before - 1) === 92) before -= 1;
+    if ((quote - before) % 2 === 0) return quote;
+    i = quote + 1;
+  }
 }
 
 function walk(text: string): UpstreamMessage {
   const members = wholeObject(text);
   if (isJsonProblem(members))
     return { kind: 'garbage', detail: `${members.problem} (at character ${members.at})` };
+  const ambiguous = ambiguity(members);
+  if (ambiguous !== undefined) return { kind: 'garbage', detail: ambiguous };
   const id = members.get('id');
   const idText = id && textOf(text, id);
   const method = stringAt(text, members.get('method'));
@@ -56,6 +99,15 @@ function walk(text: string): UpstreamMessage {
   const error = members.get('error');
   if (error) return { kind: 'error', idText: idText ?? 'null', ...readError(textOf(text, error)) };
   return { kind: 'garbage', detail: 'the message is neither request, notification nor response' };
+}
+
+const envelopeNames = foldedNames(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);
+
+function ambiguity(members: Members): string | undefined {
+  const twin = nameTwin(members, envelopeNames);
+  if (twin) return `the member ${JSON.stringify(twin.twin.slice(0, 64))} may be taken for ${twin.of}`;
+  const kinds = ['method', 'result', 'error'].filter((name) => members.has(name));
+  return kinds.length > 1 ? `the message has both ${kinds.join(' and ')}` : undefined;
 }
 
 function readError(text: string): { readonly code: number; readonly text: string } {

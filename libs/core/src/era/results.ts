@@ -2,9 +2,17 @@
 
 import type { Fault } from '../model/fault.ts';
 import { isJsonObject, parseJsonObject, type JsonObject } from '../model/json.ts';
-import { isJsonProblem, stringAt, textOf, wholeObject, type Members } from '../wire/json-spans.ts';
+import {
+  isJsonProblem,
+  mayMention,
+  stringAt,
+  textOf,
+  wholeObject,
+  type Members,
+} from '../wire/json-spans.ts';
 import { changeMembers, type MemberChanges } from '../wire/splice.ts';
 import type { Reply } from './reply.ts';
+import { legacyItem, mapItems, modernItem, wrapStructured } from './tool-items.ts';
 import { metaKeys, type Era } from './versions.ts';
 
 /** Results that must say how long they may be kept (MCP 2026-07-28, "Caching"). */
@@ -70,9 +78,22 @@ function metaWithoutServerInfo(resultText: string, members: Members): MemberChan
 export function adaptReply(reply: Reply, method: string, from: Era, to: Era, server: string): Reply | Fault {
   if (reply.kind === 'error') return { ...reply, ...adaptError(reply, from, to) };
   if (from === to) return reply;
-  if (to === 'modern') return { kind: 'result', text: modernResult(method, reply.text) };
+  if (to === 'modern') return { kind: 'result', text: modernResult(method, modernTools(method, reply.text)) };
   const text = legacyResult(reply.text, server);
-  return typeof text === 'string' ? { kind: 'result', text } : text;
+  return typeof text === 'string' ? { kind: 'result', text: legacyTools(method, text) } : text;
+}
+
+function modernTools(method: string, resultText: string): string {
+  return method === 'tools/list' && mayMention(resultText, 'execution')
+    ? mapItems('tools', resultText, (item) => modernItem('tools', item))
+    : resultText;
+}
+
+function legacyTools(method: string, resultText: string): string {
+  if (method === 'tools/call') return wrapStructured(resultText);
+  return method === 'tools/list' && mayMention(resultText, 'outputSchema')
+    ? mapItems('tools', resultText, (item) => legacyItem('tools', item))
+    : resultText;
 }
 
 const resourceNotFoundLegacy = -32002;

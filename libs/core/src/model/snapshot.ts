@@ -4,6 +4,7 @@ import type { GatewayId, InstanceId, ServerKey, ServerName, TenantId } from './i
 import type { JsonObject } from './json.ts';
 import type { PolicyProfile } from './policy.ts';
 import type { HealthStatus, Transport } from './server.ts';
+import type { VirtualServer } from './virtual-server.ts';
 
 export interface Instance {
   readonly instanceId: InstanceId;
@@ -59,6 +60,8 @@ export interface Snapshot {
   /** Revision of each part, non-decreasing. */
   readonly versions: { readonly servers: number; readonly policy: number; readonly auth: number };
   readonly servers: ReadonlyMap<ServerKey, Server>;
+  /** By `serverKey(tenant, name)`, in a space of names of their own: `/virtual/<name>/mcp`. */
+  readonly virtuals: ReadonlyMap<ServerKey, VirtualServer>;
   readonly profiles: ReadonlyMap<string, PolicyProfile>;
   /** By SHA-256 of the key. */
   readonly apiKeys: ReadonlyMap<string, ApiKey>;

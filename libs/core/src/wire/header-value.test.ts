@@ -33,6 +33,9 @@ describe('header values', () => {
     ['', '=?base64??='],
     ['a\r\nb', '=?base64?YQ0KYg==?='],
     ['=?base64?eA==?=', '=?base64?PT9iYXNlNjQ/ZUE9PT89?='],
+    ['=?base64?literal?=', '=?base64?PT9iYXNlNjQ/bGl0ZXJhbD89?='],
+    ['=?base64?a?b?=', '=?base64?PT9iYXNlNjQ/YT9iPz0=?='],
+    ['=?base64?=', '=?base64?PT9iYXNlNjQ/PQ==?='],
   ];
   for (const [value, header] of encoded) {
     it(`are encoded where they cannot: ${JSON.stringify(value)}`, () => {
@@ -43,6 +46,8 @@ describe('header values', () => {
 
   for (const header of [
     '=?base64?w7w?=',
+    '=?base64?a?b?=',
+    '=?base64?=',
     '=?base64?!!!!?=',
     '=?base64?/w==?=',
     'ü',

@@ -228,3 +228,13 @@ export function isObjectAt(text: string, span: Span): boolean {
 export function isArrayAt(text: string, span: Span): boolean {
   return text.charCodeAt(span.start) === openBracket;
 }
+
+/** Escapes of the letters and marks that names are made of; writers escape other characters, hardly ever these. */
+const escapedNameChar = /\\u00(?:2[dD]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])/;
+
+/**
+ * False only where no string of the text can be `name` (letters, digits, `-`, `_`): the cheap way out before a walk.
+ */
+export function mayMention(text: string, name: string): boolean {
+  return text.includes(name) || (text.includes('\\u00') && escapedNameChar.test(text));
+}

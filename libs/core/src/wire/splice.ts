@@ -25,9 +25,15 @@ export type MemberChanges = Readonly<Record<string, string | undefined>>;
 
 /**
  * The object text with members set or taken out. Members that stay keep their place and spelling; new ones go to the
- * front, where a reader of the stream sees them first. `objectText` must be one whole object.
+ * front, where a reader of the stream sees them first. `objectText` must be one whole object; space may stand before it.
  */
 export function changeMembers(objectText: string, changes: MemberChanges): string {
+  return /^\s/.test(objectText)
+    ? changeMembersAtStart(objectText.trimStart(), changes)
+    : changeMembersAtStart(objectText, changes);
+}
+
+function changeMembersAtStart(objectText: string, changes: MemberChanges): string {
   const members = objectMembers(objectText, 0);
   if (isJsonProblem(members)) throw new Error(`changeMembers needs an object: ${members.problem}`);
   const names = Object.keys(changes);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { encodeSse, isSseProblem, sseKeepAlive, SseParser, type SseEvent } from './sse.ts';
+import { encodeSse, isSseProblem, sseKeepAlive, SseParser, ssePriming, type SseEvent } from './sse.ts';
 
 function parse(chunks: readonly string[], charsMax = 10_000): readonly SseEvent[] {
   const parser = new SseParser(charsMax);
@@ -32,6 +32,33 @@ describe('the SSE parser', () => {
       ],
     ],
     ['retry', 'retry: 250\ndata: x\n\n', [{ event: 'message', data: 'x', retryMs: 250 }]],
+    [
+      'retry without data: the next event says it',
+      'retry: 250\n\ndata: x\n\ndata: y\n\n',
+      [
+        { event: 'message', data: 'x', retryMs: 250 },
+        { event: 'message', data: 'y' },
+      ],
+    ],
+    [
+      'what the encoder writes',
+      encodeSse('{}', 'e', '7', 250),
+      [{ event: 'e', data: '{}', id: '7', retryMs: 250 }],
+    ],
+    ['a priming event', ssePriming('7'), [{ event: 'message', data: '', id: '7' }]],
+    [
+      'a priming event with a wait',
+      ssePriming('7', 250),
+      [{ event: 'message', data: '', id: '7', retryMs: 250 }],
+    ],
+    [
+      'CR and LF in turns',
+      'data: a\rdata: b\ndata: c\r\n\r\ndata: d\r\n\n',
+      [
+        { event: 'message', data: 'a\nb\nc' },
+        { event: 'message', data: 'd' },
+      ],
+    ],
     ['a retry that is no number', 'retry: soon\ndata: x\n\n', [{ event: 'message', data: 'x' }]],
     ['comments', `${sseKeepAlive}data: x\n\n`, [{ event: 'message', data: 'x' }]],
     ['no data, no event', 'event: e\n\n', []],
@@ -69,6 +96,27 @@ describe('the SSE parser', () => {
     const parser = new SseParser(100);
     assert.ok(!isSseProblem(parser.feed('data: x\n')));
     assert.ok(isSseProblem(parser.feed(`data: ${'y'.repeat(200)}`)));
+  });
+
+  it('refuses it however it is cut, and lines without data add up', () => {
+    for (const text of [`data: ${'y'.repeat(200)}\n\n`, 'data:\n'.repeat(200), 'data: 1234\n'.repeat(30)]) {
+      assert.ok(isSseProblem(new SseParser(100).feed(text)));
+      const parser = new SseParser(100);
+      assert.ok([...text].some((letter) => isSseProblem(parser.feed(letter))));
+    }
+  });
+
+  it('counts each event by itself', () => {
+    assert.equal(parse(['data: 1234\n\n'.repeat(1_000)], 100).length, 1_000);
+  });
+
+  it('knows the id to resume after, also of an event without data', () => {
+    const parser = new SseParser(100);
+    assert.equal(parser.lastEventId, undefined);
+    parser.feed('id: 7\n\n');
+    assert.equal(parser.lastEventId, '7');
+    parser.feed('id\ndata: x\n\n');
+    assert.equal(parser.lastEventId, '');
   });
 
   it('never throws, whatever it is fed', () => {

@@ -3,7 +3,9 @@
 export interface SseEvent {
   readonly event: string;
   readonly data: string;
+  /** The id to resume after; it lasts until another one comes. */
   readonly id?: string;
+  /** How long to wait before connecting again, where the server has said so since the last event. */
   readonly retryMs?: number;
 }
 
@@ -28,35 +30,50 @@ export class SseParser {
     this.#eventCharsMax = eventCharsMax;
   }
 
-  /** The events that this chunk completes. */
+  /** The id to resume after: the last that came, with or without an event (WHATWG "last event ID"). */
+  get lastEventId(): string | undefined {
+    return this.#id;
+  }
+
+  /** The events that this chunk completes. After a problem the stream cannot be read on. */
   feed(chunk: string): readonly SseEvent[] | SseProblem {
     const events: SseEvent[] = [];
-    let text = chunk;
-    if (this.#first && text !== '') {
-      this.#first = false;
-      if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
-    }
+    const text = this.#withoutMark(chunk);
     let from = 0;
     if (this.#afterCr && text !== '') {
       this.#afterCr = false;
       if (text.charCodeAt(0) === 10) from = 1;
     }
+    // Each is looked for anew only once it is passed: text with one kind of break is not searched for the other at each.
+    let cr = text.indexOf('\r', from);
+    let lf = text.indexOf('\n', from);
     for (;;) {
-      const end = lineEnd(text, from);
+      if (cr >= 0 && cr < from) cr = text.indexOf('\r', from);
+      if (lf >= 0 && lf < from) lf = text.indexOf('\n', from);
+      const end = cr < 0 || (lf >= 0 && lf < cr) ? lf : cr;
       if (end < 0) break;
-      this.#take(this.#line + text.slice(from, end), events);
+      const line = this.#line + text.slice(from, end);
+      if (line.length + this.#dataLength > this.#eventCharsMax) return this.#tooLong();
       this.#line = '';
+      this.#take(line, events);
       from = end + 1;
-      if (text.charCodeAt(end) === 13) {
+      if (end === cr) {
         if (from >= text.length) this.#afterCr = true;
         else if (text.charCodeAt(from) === 10) from += 1;
       }
     }
     this.#line += text.slice(from);
-    if (this.#line.length + this.#dataLength > this.#eventCharsMax) {
-      return { problem: `an event is longer than ${this.#eventCharsMax} characters` };
-    }
-    return events;
+    return this.#line.length + this.#dataLength > this.#eventCharsMax ? this.#tooLong() : events;
+  }
+
+  #withoutMark(chunk: string): string {
+    if (!this.#first || chunk === '') return chunk;
+    this.#first = false;
+    return chunk.charCodeAt(0) === 0xfeff ? chunk.slice(1) : chunk;
+  }
+
+  #tooLong(): SseProblem {
+    return { problem: `an event is longer than ${this.#eventCharsMax} characters` };
   }
 
   #take(line: string, events: SseEvent[]): void {
@@ -68,7 +85,8 @@ export class SseParser {
     if (value.charCodeAt(0) === 32) value = value.slice(1);
     if (field === 'data') {
       this.#data.push(value);
-      this.#dataLength += value.length;
+      // The line break counts too: lines without data must not add up to something without bound.
+      this.#dataLength += value.length + 1;
     } else if (field === 'event') this.#event = value;
     else if (field === 'id' && !value.includes('\0')) this.#id = value;
     else if (field === 'retry' && /^[0-9]{1,9}$/.test(value)) this.#retryMs = Number(value);
@@ -83,28 +101,30 @@ export class SseParser {
         ...(this.#retryMs === undefined ? {} : { retryMs: this.#retryMs }),
       });
     }
+    if (this.#data.length > 0) this.#retryMs = undefined;
     this.#data = [];
     this.#dataLength = 0;
     this.#event = '';
-    this.#retryMs = undefined;
   }
-}
-
-function lineEnd(text: string, from: number): number {
-  const lf = text.indexOf('\n', from);
-  const cr = text.indexOf('\r', from);
-  if (cr < 0) return lf;
-  return lf < 0 ? cr : Math.min(lf, cr);
 }
 
 export function isSseProblem(value: readonly SseEvent[] | SseProblem): value is SseProblem {
   return !Array.isArray(value);
 }
 
-/** One event as text. Line breaks inside `data` are legal JSON white space only, so they become several data lines. */
-export function encodeSse(data: string, event?: string, id?: string): string {
+/**
+ * One event as text. Line breaks inside `data` are legal JSON white space only, so they become several data lines. `event`
+ * and `id` have no line breaks; `retryMs` is what the client should wait before it connects again.
+ */
+export function encodeSse(data: string, event?: string, id?: string, retryMs?: number): string {
   const lines = /[\r\n]/.test(data) ? data.split(/\r\n|\r|\n/).join('\ndata: ') : data;
-  return `${event === undefined ? '' : `event: ${event}\n`}${id === undefined ? '' : `id: ${id}\n`}data: ${lines}\n\n`;
+  const head = `${event === undefined ? '' : `event: ${event}\n`}${id === undefined ? '' : `id: ${id}\n`}`;
+  return `${head}${retryMs === undefined ? '' : `retry: ${retryMs}\n`}data: ${lines}\n\n`;
+}
+
+/** The first event of a stream that can be resumed: an id to resume from, and no data (MCP 2025-11-25, "Resumability"). */
+export function ssePriming(id: string, retryMs?: number): string {
+  return encodeSse('', undefined, id, retryMs);
 }
 
 /** A comment: keeps the connection open through proxies, and clients ignore it. */

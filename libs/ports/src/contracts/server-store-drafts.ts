@@ -1,7 +1,7 @@
 /** Rows that the server store's suite writes. */
 
-import type { ApiKey, InstanceId, PolicyProfile, ServerName, TenantId } from '@cruvero/core';
-import type { InstanceDraft, ServerDraft } from '../server-store.ts';
+import type { ApiKey, InstanceId, PolicyProfile, ServerName, TenantId, VirtualServer } from '@cruvero/core';
+import type { InstanceDraft, ServerDraft, VirtualDraft, VirtualSource } from '../server-store.ts';
 
 export const tenantA = 'tenant-a' as TenantId;
 export const tenantB = 'tenant-b' as TenantId;
@@ -52,3 +52,13 @@ export const profile: PolicyProfile = {
   rateBurst: 2,
   enforcementMode: 'enforce',
 };
+
+export const dev = 'dev' as ServerName;
+
+export const virtualOf = (
+  changes: Partial<VirtualServer> = {},
+  source: VirtualSource = 'api',
+): VirtualDraft => ({
+  virtual: { tenantId: tenantA, name: dev, names: 'bare', members: [{ server: weather }], ...changes },
+  source,
+});

@@ -12,8 +12,10 @@ import {
   profile,
   tenantA,
   tenantB,
+  virtualOf,
   weather,
 } from './server-store-drafts.ts';
+import { virtualRows } from './server-store-virtuals.ts';
 
 export interface StoreClock {
   nowMs(): number;
@@ -46,6 +48,7 @@ export function serverStoreContract(name: string, open: OpenStore): void {
     atomicity(test);
     wholeView(test);
     smallTables(test);
+    virtualRows(test);
   });
 }
 
@@ -292,18 +295,23 @@ function atomicity(test: Test): void {
   });
 
   test('a transaction that throws leaves nothing of itself', async (store) => {
+    const before = await store.incarnation();
     const failing = store.transaction(async (tx) => {
       await tx.firstSight('evt-1');
       await tx.upsert(draftOf());
       await tx.putApiKey(apiKey('k1', 'a'));
       await tx.putProfile(profile);
+      await tx.putVirtual(virtualOf());
+      await tx.renewIncarnation();
       await tx.enqueue({ subject: 's', messageId: 'm', body: {} });
       await tx.bumpRevision();
       throw new Error('on purpose');
     });
     await assert.rejects(failing, /on purpose/);
-    const all = await store.everything();
-    assert.deepEqual(all, { revision: 0, servers: [], instances: [], apiKeys: [], profiles: [] });
+    const { incarnation, ...all } = await store.everything();
+    assert.deepEqual([incarnation, await store.incarnation()], [before, before]);
+    const rows = { servers: [], instances: [], apiKeys: [], profiles: [], virtuals: [] };
+    assert.deepEqual(all, { revision: 0, ...rows });
     assert.deepEqual(await store.outbox(10), []);
     assert.equal(await store.transaction((tx) => tx.firstSight('evt-1')), true);
   });

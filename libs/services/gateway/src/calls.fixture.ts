@@ -21,7 +21,11 @@ import {
   type Snapshot,
   type TenantId,
 } from '@cruvero/core';
+import { SimClock } from '@cruvero/testkit';
+import { silentCaller, type Caller } from './callers/caller.ts';
+import { Deadline } from './deadline.ts';
 import type { Door, Permitted, Routed } from './pipeline.ts';
+import type { ClientSession } from './sessions/client-session.ts';
 
 const present = <T>(value: T | undefined): T => {
   if (value === undefined) throw new Error('the fixture was given a bad name');
@@ -63,6 +67,7 @@ export function snapshot(
     gatewayId: 'gw' as GatewayId,
     versions: { servers: 1, policy: 1, auth: 1 },
     servers: new Map(servers.map((one) => [serverKey(one.tenantId, one.name), one])),
+    virtuals: new Map(),
     profiles: new Map(profiles.map((one) => [one.name, one])),
     apiKeys: new Map(keys.map((one) => [one.sha256, one])),
   };
@@ -70,7 +75,7 @@ export function snapshot(
 
 export const alice: Principal = { tenantId: tenant(), name: 'alice', scopes: ['mcp'], profile: 'default' };
 
-export const aggregate: Door = { door: 'aggregate' };
+export const aggregate: Door = { door: 'aggregate', names: 'canonical' };
 export const doorOf = (name: string): Door => ({ door: 'server', name: serverName(name) });
 
 export interface CallFacts {
@@ -82,7 +87,9 @@ export interface CallFacts {
   readonly profile?: PolicyProfile;
   readonly spoken?: Permitted['spoken'];
   readonly abort?: AbortController;
-  readonly deadlineMs?: number;
+  readonly deadline?: Deadline;
+  readonly session?: ClientSession;
+  readonly caller?: Caller;
   readonly notify?: (text: string) => void;
 }
 
@@ -99,15 +106,19 @@ export const modernSpoken = (
 
 export function permitted(facts: CallFacts = {}): Permitted {
   const params = paramsFrom(JSON.stringify(facts.params ?? {}));
+  const abort = facts.abort ?? new AbortController();
   return {
     door: facts.door ?? aggregate,
     message: { kind: 'request', text: '', idText: '1', method: facts.method ?? 'tools/call', params },
     spoken: facts.spoken ?? legacySpoken,
     snapshot: facts.snapshot ?? snapshot([server()]),
     trace: undefined,
-    abort: facts.abort ?? new AbortController(),
-    deadlineMs: facts.deadlineMs ?? Number.MAX_SAFE_INTEGER,
-    notify: facts.notify ?? (() => undefined),
+    abort,
+    session: facts.session,
+    deadline: facts.deadline ?? new Deadline(1e12, abort, new SimClock()),
+    caller: facts.caller ?? { ...silentCaller, notify: facts.notify ?? (() => undefined) },
+    paramHeaders: undefined,
+    pinnedTo: undefined,
     principal: facts.principal ?? alice,
     profile: facts.profile ?? defaultProfile,
   };
@@ -122,7 +133,6 @@ export function routed(
     target: facts.target ?? 'read',
     changes: facts.changes ?? {},
     idempotent: facts.idempotent ?? false,
-    capabilities: {},
   };
 }
 

@@ -21,8 +21,11 @@ import {
 import { Calls, profileOf } from './calls.ts';
 import { Catalog } from './catalog/catalog.ts';
 import { FakeFleet } from './fleet.fixture.ts';
+import { Deadline } from './deadline.ts';
 import { Links } from './links.ts';
 import type { Routed } from './pipeline.ts';
+import { sealWith } from './seal.ts';
+import { TaskIds } from './task-ids.ts';
 
 const fleetOf = snapshot(
   [server('files', { instances: [instance('i1')] })],
@@ -33,7 +36,7 @@ async function stage(answer: (call: Routed) => Promise<Reply> = async () => done
   const clock = new SimClock();
   const fleet = new FakeFleet();
   fleet.at('http://i1.test/mcp').tools = [{ name: 'read' }];
-  const links = new Links(defaultBounds, { upstreams: { http: fleet }, clock, clientInfo: {} });
+  const links = new Links(defaultBounds, { upstreams: { http: fleet }, clock, random: () => 0.5, clientInfo: {} });
   const catalog = new Catalog(
     {
       links,
@@ -52,7 +55,9 @@ async function stage(answer: (call: Routed) => Promise<Reply> = async () => done
     routed.push(call);
     return answer(call);
   };
-  const calls = new Calls({ catalog, links, pipeline, clock, version: '1', callsMax });
+  const taskIds = new TaskIds(sealWith([new Uint8Array(32)]));
+  const sessionMethods = { answer: () => undefined };
+  const calls = new Calls({ catalog, links, pipeline, sessionMethods, taskIds, version: '1', callsMax });
   const run = (facts: CallFacts, principal = alice) =>
     calls.run(permitted({ snapshot: fleetOf, ...facts }), principal);
   return { calls, run, routed, clock };
@@ -143,7 +148,7 @@ describe('a call', () => {
     const gate = Promise.withResolvers<Reply>();
     const { run, clock } = await stage(() => gate.promise);
     const abort = new AbortController();
-    const running = run({ ...read, abort, deadlineMs: clock.nowMs() + 100 });
+    const running = run({ ...read, abort, deadline: new Deadline(100, abort, clock) });
     await clock.advance(99);
     assert.equal(abort.signal.aborted, false);
     await clock.advance(1);

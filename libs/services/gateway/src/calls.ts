@@ -6,26 +6,28 @@ import {
   listKindOf,
   modernOnlyMethods,
   modernResult,
+  stringParam,
   type Fault,
   type PolicyProfile,
   type Principal,
   type Reply,
   type Snapshot,
 } from '@cruvero/core';
-import type { Clock } from '@cruvero/ports';
 import type { Catalog } from './catalog/catalog.ts';
-import { endAt } from './deadline.ts';
-import { aggregateFace, discoverResult, serverFace, type Face } from './faces.ts';
+import { aggregateFace, discoverResult, serverFace, virtualFace, type Face } from './faces.ts';
 import type { Links } from './links.ts';
 import type { Door, Identified, Inbound, Next, Permitted } from './pipeline.ts';
 import { findServer, selectRoute } from './route.ts';
 import { serversOf } from './control/state.ts';
+import type { SessionMethods } from './sessions/session-methods.ts';
+import type { TaskIds } from './task-ids.ts';
 
 export interface CallParts {
   readonly catalog: Catalog;
   readonly links: Links;
   readonly pipeline: Next;
-  readonly clock: Clock;
+  readonly sessionMethods: Pick<SessionMethods, 'answer'>;
+  readonly taskIds: TaskIds;
   readonly version: string;
   readonly callsMax: number;
 }
@@ -47,31 +49,34 @@ export class Calls {
     for (const abort of this.#running) abort.abort();
   }
 
-  /** Never rejects for anything that may happen. */
+  /** Never rejects for anything that may happen. Ends the deadline. */
   async run(inbound: Inbound, principal: Principal): Promise<Reply | Fault> {
-    if (this.#running.size >= this.#parts.callsMax) {
-      return {
-        fault: 'overloaded',
-        detail: 'Too many calls are under way here; try again soon.',
-        retryAfterMs: 1_000,
-      };
-    }
-    this.#running.add(inbound.abort);
-    const timer = endAt(inbound.deadlineMs, inbound.abort, this.#parts.clock);
     try {
+      if (this.#running.size >= this.#parts.callsMax) {
+        const detail = 'Too many calls are under way here; try again soon.';
+        return { fault: 'overloaded', detail, retryAfterMs: 1_000 };
+      }
+      this.#running.add(inbound.abort);
       return await this.#dispatch(this.#permit({ ...inbound, principal }));
     } finally {
-      timer.cancel();
+      inbound.deadline.end();
       this.#running.delete(inbound.abort);
     }
   }
 
   /** What is behind the door, for initialize and server/discover. */
   async face(door: Door, principal: Principal, snapshot: Snapshot): Promise<Face | Fault> {
-    if (door.door === 'aggregate')
-      return aggregateFace(this.#parts.version, serversOf(snapshot, principal.tenantId));
+    const { catalog, links, version } = this.#parts;
+    if (door.door === 'aggregate') {
+      const servers = serversOf(snapshot, principal.tenantId);
+      return aggregateFace(version, servers, (server) => catalog.faceOf(server), door.names);
+    }
+    if (door.door === 'virtual') {
+      const compiled = catalog.views.virtual(door.name, principal.tenantId);
+      return compiled ? virtualFace(version, compiled) : { fault: 'unknown_server', server: door.name, known: [] };
+    }
     const server = findServer(snapshot, principal.tenantId, door.name);
-    return isFault(server) ? server : serverFace(server, this.#parts.links);
+    return isFault(server) ? server : serverFace(server, links);
   }
 
   #permit(call: Identified): Permitted {
@@ -81,17 +86,26 @@ export class Calls {
   async #dispatch(call: Permitted): Promise<Reply | Fault> {
     const { method } = call.message;
     if (method === 'ping') return { kind: 'result', text: '{}' };
-    if (notCarried.has(method) || (call.spoken.era === 'legacy' && modernOnlyMethods.has(method))) {
-      return { fault: 'unknown_method', method };
-    }
+    if (call.spoken.era === 'legacy' && modernOnlyMethods.has(method)) return { fault: 'unknown_method', method };
     if (method === 'server/discover') return this.#discover(call);
-    const kind = call.door.door === 'aggregate' ? listKindOf(method) : undefined;
-    if (kind !== undefined) {
-      const text = this.#parts.catalog.list(kind, call.principal.tenantId, call.profile);
-      return { kind: 'result', text: call.spoken.era === 'modern' ? modernResult(method, text) : text };
-    }
-    const routed = selectRoute(call, (server, tool) => this.#parts.catalog.idempotent(server, tool));
+    const kind = call.door.door === 'server' ? undefined : listKindOf(method);
+    if (kind !== undefined) return this.#list(call, kind);
+    const ofSession = this.#parts.sessionMethods.answer(call);
+    if (ofSession) return ofSession;
+    if (ofSessions.has(method)) return { fault: 'unknown_method', method };
+    const routed = selectRoute(call, this.#parts);
     return isFault(routed) ? routed : this.#parts.pipeline(routed);
+  }
+
+  #list(call: Permitted, kind: NonNullable<ReturnType<typeof listKindOf>>): Reply | Fault {
+    const { door, message, principal, profile, spoken } = call;
+    if (door.door === 'server') return { fault: 'unknown_method', method: message.method };
+    // Every list is one page here, so no cursor was ever given out.
+    if (stringParam(message.params, 'cursor') !== undefined)
+      return { fault: 'bad_params', detail: 'params.cursor is not one that this endpoint gave.' };
+    const text = this.#parts.catalog.views.list(kind, door, principal.tenantId, profile, spoken.era);
+    if (text === undefined) return { fault: 'unknown_server', server: door.door, known: [] };
+    return { kind: 'result', text: spoken.era === 'modern' ? modernResult(message.method, text) : text };
   }
 
   async #discover(call: Permitted): Promise<Reply | Fault> {
@@ -100,12 +114,8 @@ export class Calls {
   }
 }
 
-/** Their notifications and levels belong to one client; upstream sessions here serve several. */
-const notCarried: ReadonlySet<string> = new Set([
-  'logging/setLevel',
-  'resources/subscribe',
-  'resources/unsubscribe',
-]);
+/** They change a session; a caller without one has nothing to change. */
+const ofSessions: ReadonlySet<string> = new Set(['logging/setLevel', 'resources/subscribe', 'resources/unsubscribe']);
 
 /** A profile that is gone falls back to the default one, never to none. */
 export function profileOf(principal: Principal, snapshot: Snapshot): PolicyProfile {

@@ -49,7 +49,8 @@ export function messagesOf(response: ProbeResponse): readonly JsonObject[] {
     return response.body === '' ? [] : [parse(response.body)];
   const events = new SseParser(64 << 20).feed(response.body);
   if (isSseProblem(events)) throw new Error(events.problem);
-  return events.map(({ data }) => parse(data));
+  // Events without data only say where to resume.
+  return events.flatMap(({ data }) => (data === '' ? [] : [parse(data)]));
 }
 
 export class Client {

@@ -1,6 +1,7 @@
 /** What the gateway is told at start; names as in requirements §2, §5, §8. */
 
 import type { AuthMode, BreakerPolicy, GatewayId, RetryPolicy, TenantId } from '@cruvero/core';
+import type { Secret } from '@cruvero/chassis';
 import type { LinkBounds } from '@cruvero/upstream';
 
 export interface GatewayConfig {
@@ -21,7 +22,17 @@ export interface GatewayConfig {
   readonly bodyBytesMax: number;
   /** Legacy sessions held; the one idle longest goes first. */
   readonly sessionsMax: number;
+  readonly sessionsPerPrincipalMax: number;
   readonly sessionIdleMs: number;
+  /** How long a client may take to answer what a server asks it. */
+  readonly questionMs: number;
+  /** Calls that wait for answers of modern callers. */
+  readonly parkedMax: number;
+  readonly parkedPerPrincipalMax: number;
+  /** How tools and prompts are called on the aggregate, where the caller does not choose. */
+  readonly nameStyle: 'canonical' | 'safe';
+  /** The first seals, all of them open; absent: a key of this gateway's own. */
+  readonly sealKeys: Secret | undefined;
   /** Open event streams, all callers together. */
   readonly streamsMax: number;
   /** A stream is closed after so long; its client opens a new one. */

@@ -7,9 +7,12 @@ import type { Upstream } from '@cruvero/ports';
 import { defaultBounds } from '@cruvero/upstream';
 import { MemoryTelemetry, settle, SimClock } from '@cruvero/testkit';
 import { doorOf, instance, legacySpoken, modernSpoken, routed, type CallFacts } from './calls.fixture.ts';
-import { endAt } from './deadline.ts';
+import { RequestStates } from './callers/request-states.ts';
+import { Deadline } from './deadline.ts';
 import { forwarder } from './forward.ts';
 import { Links } from './links.ts';
+import { sealWith } from './seal.ts';
+import { TaskIds } from './task-ids.ts';
 
 interface Asked {
   readonly message: JsonObject;
@@ -58,8 +61,16 @@ function stage(answers: (asked: Asked) => readonly (JsonObject | Promise<JsonObj
   };
   const clock = new SimClock();
   const telemetry = new MemoryTelemetry();
-  const links = new Links(defaultBounds, { upstreams: { http }, clock, clientInfo: { name: 'gw' } });
-  const forward = forwarder(links, telemetry);
+  const links = new Links(defaultBounds, { upstreams: { http }, clock, random: () => 0.5, clientInfo: { name: 'gw' } });
+  const seal = sealWith([new Uint8Array(32)]);
+  const forward = forwarder({
+    links,
+    telemetry,
+    catalog: { toolOf: () => undefined, refresh: async () => undefined },
+    states: new RequestStates(seal, clock),
+    taskIds: new TaskIds(seal),
+    pause: async () => undefined,
+  });
   const notes: JsonObject[] = [];
   const run = (facts: CallFacts & { changes?: Record<string, string> } = {}) =>
     forward(
@@ -145,7 +156,7 @@ describe('log messages', () => {
     });
   }
 
-  it('and nothing else is handed on: no change of lists, no unknown notification', async () => {
+  it('and what nobody here knows is handed on as it is; changes of lists are not of this call', async () => {
     const { run, notes } = stage(() => [
       { method: 'notifications/tools/list_changed', params: {} },
       { method: 'notifications/x' },
@@ -153,7 +164,10 @@ describe('log messages', () => {
       done,
     ]);
     await run({ spoken: legacySpoken });
-    assert.deepEqual(notes, []);
+    assert.deepEqual(
+      notes.map(({ method }) => method),
+      ['notifications/x', 'notifications/y'],
+    );
   });
 });
 
@@ -208,7 +222,7 @@ describe('an attempt', () => {
   it('that its caller gave up is cancelled; one that its deadline ended is late', async () => {
     const { run, clock, telemetry } = stage(() => 'silence');
     const [left, late] = [new AbortController(), new AbortController()];
-    endAt(clock.nowMs() + 250, late, clock);
+    void new Deadline(250, late, clock);
     const outcomes = [run({ abort: left }), run({ abort: late })];
     await clock.advance(100);
     left.abort();

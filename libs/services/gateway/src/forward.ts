@@ -1,50 +1,135 @@
-/** One attempt at one instance: in the server's era there, in the caller's era back. */
+/** One attempt at one instance: in the server's era there, in the caller's era back, with everything that is asked on the way. */
 
 import {
   adaptReply,
   changeMembers,
+  emitParamHeaders,
   exposeUris,
   faultData,
   faultTable,
+  inputRequiredText,
   isFault,
   isJsonProblem,
+  mapTaskIds,
+  missingCapability,
+  modernCapabilities,
   objectMembers,
+  questionsOfUrlError,
+  readInputRequired,
   textOf,
   wholeObject,
+  withRequestState,
   type Fault,
+  type Instance,
   type Json,
+  type JsonObject,
+  type Params,
   type Reply,
 } from '@cruvero/core';
 import type { Telemetry } from '@cruvero/ports';
+import type { Answer, Ask } from '@cruvero/upstream';
+import { answerRounds } from './callers/input-rounds.ts';
+import type { RequestStates } from './callers/request-states.ts';
+import type { Catalog } from './catalog/catalog.ts';
+import { offeredHere } from './catalog/server-door.ts';
 import { lateBy } from './deadline.ts';
 import type { Links } from './links.ts';
 import type { Forward, Routed } from './pipeline.ts';
+import type { TaskIds } from './task-ids.ts';
+import { clientInfoOf, termsOf } from './terms.ts';
 
-export function forwarder(links: Links, telemetry: Telemetry): Forward {
+export interface ForwardParts {
+  readonly links: Links;
+  readonly telemetry: Telemetry;
+  readonly catalog: Pick<Catalog, 'toolOf' | 'refresh'>;
+  readonly states: RequestStates;
+  readonly taskIds: TaskIds;
+  /** Between two rounds of a server that only wants to be asked again. */
+  readonly pause: (delayMs: number, signal: AbortSignal) => Promise<void>;
+}
+
+export function forwarder(parts: ForwardParts): Forward {
   let tokens = 0;
   return async (call, instance) => {
     const token = (tokens = (tokens + 1) % Number.MAX_SAFE_INTEGER);
-    const span = telemetry.tracer.start('mcp forward', call.trace, 'client');
-    const answer = await links.of(call.server, instance).request({
-      method: call.message.method,
-      params: call.message.params,
-      meta: call.spoken.meta,
-      metaChanges: {
-        ...progress(call, token),
-        traceparent: span.context.traceparent,
-        tracestate: span.context.tracestate,
-      },
-      changes: call.changes,
-      sessionKey: sessionKey(call),
-      capabilities: call.capabilities,
-      abort: call.abort,
-      onNotification: (text) => relay(call, token, text),
-    });
+    const span = parts.telemetry.tracer.start('mcp forward', call.trace, 'client');
+    const trace = { traceparent: span.context.traceparent, tracestate: span.context.tracestate };
+    const ask = { ...askOf(call, token), metaChanges: { ...progress(call, token), ...trace } };
+    const answer = await converse(call, instance, ask, parts);
     if (isFault(answer)) span.fail(answer.fault);
     span.set('mcp.instance', instance.instanceId);
     span.end();
-    return isFault(answer) ? ownUp(call, answer) : toCaller(call, answer.reply, answer.era);
+    if (isFault(answer)) return ownUp(call, answer);
+    // Its legacy session is there; the next call of this client goes there too.
+    if (answer.era === 'legacy') call.session?.work().instances.set(call.server.name, instance.instanceId);
+    return toCaller(call, instance, answer, parts);
   };
+}
+
+function askOf(call: Routed, token: number): Omit<Ask, 'metaChanges'> {
+  return {
+    method: call.message.method,
+    params: call.message.params,
+    meta: call.spoken.meta,
+    changes: call.changes,
+    terms: termsOf(call),
+    capabilities: capabilitiesOf(call),
+    clientInfo: clientInfoOf(call),
+    logLevel: call.session?.logLevel,
+    abort: call.abort,
+    onNotification: (text) => relay(call, token, text),
+    onRequest: (question, signal) => call.caller.ask(question, signal),
+  };
+}
+
+/** What the server may expect of this hop: what the caller declared, no more and no less. */
+function capabilitiesOf(call: Routed): JsonObject {
+  if (call.spoken.era === 'modern') return call.spoken.clientCapabilities;
+  return call.session ? modernCapabilities(call.session.facts.clientCapabilities) : {};
+}
+
+/** The request with its headers, once more where the tool's definition turned out to have changed, and round after round where the server asks. */
+async function converse(
+  call: Routed,
+  instance: Instance,
+  ask: Ask,
+  parts: ForwardParts,
+): Promise<Answer | Fault> {
+  const link = parts.links.of(call.server, instance);
+  const request = (params: Params): Promise<Answer | Fault> =>
+    link.request({ ...ask, params, paramHeaders: paramHeaders(call, params, parts) });
+  let answer = await request(ask.params);
+  if (isStale(call, answer)) {
+    await parts.catalog.refresh(call.server);
+    answer = await request(ask.params);
+  }
+  if (isFault(answer) || call.spoken.era === 'modern' || answer.era === 'legacy') return answer;
+  return answerRounds(answer, ask.params, {
+    request,
+    ask: (question) => call.caller.ask(question, call.abort.signal),
+    pause: (delayMs) => parts.pause(delayMs, call.abort.signal),
+    server: call.server.name,
+    method: call.message.method,
+  });
+}
+
+/** The server wants other `Mcp-Param-*` headers than its definition said when it was last seen (-32020). */
+function isStale(call: Routed, answer: Answer | Fault): boolean {
+  return (
+    call.message.method === 'tools/call' &&
+    !isFault(answer) &&
+    answer.era === 'modern' &&
+    answer.reply.kind === 'error' &&
+    answer.reply.code === -32020
+  );
+}
+
+/** Those of the tool's definition, by the body; and those of the caller that the definition does not know. */
+function paramHeaders(call: Routed, params: Params, { catalog }: ForwardParts): Ask['paramHeaders'] {
+  if (call.message.method !== 'tools/call') return undefined;
+  const specs = catalog.toolOf(call.server, call.target)?.headers;
+  if (!specs || specs.length === 0) return call.paramHeaders;
+  return { ...call.paramHeaders, ...emitParamHeaders(params, specs) };
 }
 
 /** A call that its deadline ended was not cancelled by its caller: the server took too long. */
@@ -55,21 +140,49 @@ function ownUp(call: Routed, fault: Fault): Fault {
     : { fault: 'upstream_timeout', server: call.server.name, timeoutMs: late };
 }
 
-/** Sessions are never shared between principals. */
-function sessionKey(call: Routed): string {
-  return `${call.principal.tenantId}/${call.principal.name}`;
-}
-
 /** Two callers may use the same token; towards a shared session each call gets its own. */
 function progress(call: Routed, token: number): { readonly progressToken?: Json } {
   return call.spoken.meta?.['progressToken'] === undefined ? {} : { progressToken: token };
 }
 
-function toCaller(call: Routed, reply: Reply, from: 'legacy' | 'modern'): Reply | Fault {
-  const adapted = adaptReply(reply, call.message.method, from, call.spoken.era, call.server.name);
+function toCaller(call: Routed, instance: Instance, answer: Answer, parts: ForwardParts): Reply | Fault {
+  const { method } = call.message;
+  const asked = askedByError(call, answer);
+  if (asked) return asked;
+  const adapted = adaptReply(answer.reply, method, answer.era, call.spoken.era, call.server.name);
   if (isFault(adapted)) return untranslatable(call, adapted);
-  if (adapted.kind === 'error' || call.door.door === 'server') return adapted;
-  return { kind: 'result', text: exposeUris(call.message.method, call.server.name, adapted.text) };
+  if (adapted.kind === 'error') return adapted;
+  let { text } = adapted;
+  if (call.spoken.era === 'modern') text = sealed(call, instance, text, parts);
+  if (call.door.door !== 'server') text = exposeUris(method, call.server.name, text);
+  else if (method === 'tools/list') text = offeredHere(call, answer.era, text);
+  return { kind: 'result', text };
+}
+
+/** A legacy server that wants its caller to open a page says so by an error (-32042); a modern caller is asked. */
+function askedByError(call: Routed, { reply, era }: Answer): Reply | Fault | undefined {
+  if (reply.kind !== 'error' || era !== 'legacy' || call.spoken.era !== 'modern') return undefined;
+  const questions = questionsOfUrlError(reply.text);
+  if (!questions) return undefined;
+  for (const question of questions) {
+    const required = missingCapability(question, call.spoken.clientCapabilities);
+    const detail = 'The server wants the user to open a page, and this client did not declare that it can ask for that.';
+    if (required) return { fault: 'missing_capability', detail, required };
+  }
+  return { kind: 'result', text: inputRequiredText(questions, undefined) };
+}
+
+/** State and ids that the server gave to the caller, in a form that only this caller can bring back. */
+function sealed(call: Routed, instance: Instance, resultText: string, { states, taskIds }: ForwardParts): string {
+  const { principal, server, message } = call;
+  const asked = readInputRequired(resultText);
+  if (asked && !('problem' in asked) && asked.state !== undefined) {
+    const request = { principal, method: message.method, params: message.params };
+    return withRequestState(resultText, states.upstream(request, instance.instanceId, asked.state));
+  }
+  return mapTaskIds(resultText, (own) =>
+    taskIds.expose(principal, { server: server.name, instanceId: instance.instanceId, own }),
+  );
 }
 
 /** The server did its work, so this speaks neither against it nor for another attempt: an answer, not a fault. */
@@ -80,16 +193,28 @@ function untranslatable(call: Routed, fault: Fault): Reply | Fault {
   return { kind: 'error', code, text: JSON.stringify({ code, message, data: faultData(fault) }) };
 }
 
-/** Notifications about this call go to its caller, with the token it gave. */
+/** Notifications about this call go to its caller, with the token it gave; those that nobody here knows pass as they are. */
 function relay(call: Routed, token: number, text: string): void {
   const members = wholeObject(text);
   if (isJsonProblem(members)) return;
-  const params = members.get('params');
-  if (!params) return;
-  const method = textOf(text, members.get('method') ?? params);
-  if (method === '"notifications/progress"') return relayProgress(call, token, text, textOf(text, params));
-  if (method === '"notifications/message"' && wantsMessages(call)) call.notify(text);
+  const method = members.get('method');
+  const name = method && textOf(text, method);
+  if (name === '"notifications/progress"') {
+    const params = members.get('params');
+    return params && relayProgress(call, token, text, textOf(text, params));
+  }
+  if (name === '"notifications/message"' && !wantsMessages(call)) return;
+  // What concerns everybody comes to those who listen, once.
+  if (name === undefined || ofEverybody.has(name)) return;
+  call.caller.notify(text);
 }
+
+const ofEverybody: ReadonlySet<string> = new Set([
+  '"notifications/tools/list_changed"',
+  '"notifications/prompts/list_changed"',
+  '"notifications/resources/list_changed"',
+  '"notifications/resources/updated"',
+]);
 
 function relayProgress(call: Routed, token: number, text: string, paramsText: string): void {
   const own = call.spoken.meta?.['progressToken'];
@@ -98,7 +223,7 @@ function relayProgress(call: Routed, token: number, text: string, paramsText: st
   const given = params.get('progressToken');
   if (!given || textOf(paramsText, given) !== String(token)) return;
   const mine = changeMembers(paramsText, { progressToken: JSON.stringify(own) });
-  call.notify(changeMembers(text, { params: mine }));
+  call.caller.notify(changeMembers(text, { params: mine }));
 }
 
 /** A modern caller gets log messages only for a request that asked for them (MCP 2026-07-28, "Logging"). */

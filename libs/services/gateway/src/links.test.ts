@@ -15,7 +15,7 @@ function stage() {
   const fleet = new FakeFleet();
   const links = new Links(
     { ...defaultBounds, sessionIdleMs: 1_000 },
-    { upstreams: { http: fleet }, clock, clientInfo: {} },
+    { upstreams: { http: fleet }, clock, random: () => 0.5, clientInfo: {} },
   );
   return { clock, fleet, links };
 }
@@ -60,7 +60,7 @@ describe('a conversation', () => {
 });
 
 describe('the face of a server', () => {
-  it('is told by the first instance that answers, less what this gateway cannot carry', async () => {
+  it('is told by the first instance that answers, and changes of lists are told for all', async () => {
     const { fleet, links } = stage();
     fleet.at('http://i1.test/mcp').state = 'down';
     fleet.at('http://i2.test/mcp').capabilities = {
@@ -75,12 +75,17 @@ describe('the face of a server', () => {
     const face = await serverFace(files, links);
     assert.ok(!isFault(face));
     assert.deepEqual(face.capabilities, {
-      tools: { listChanged: true },
-      resources: { listChanged: true },
+      tools: { listChanged: true, x: 1 },
+      logging: {},
+      resources: { subscribe: true, listChanged: true },
       completions: {},
-      experimental: { z: {} },
       extensions: { 'x/y': {} },
+      experimental: { z: {} },
+      tasks: {},
     });
+    const told = (text: string) => Object.keys((JSON.parse(text) as { capabilities: object }).capabilities);
+    assert.ok(!told(initializeResult(face, '2025-11-25')).includes('extensions'), 'of the other era');
+    assert.ok(!told(discoverResult(face)).includes('tasks'), 'of the other era');
   });
 
   it('is a fault where none answers, or none is there', async () => {
@@ -107,6 +112,6 @@ describe('the face of a server', () => {
   });
 
   it('of an empty fleet says that nobody is there yet', () => {
-    assert.equal(aggregateFace('1', []).instructions, 'No server is connected yet.');
+    assert.equal(aggregateFace('1', [], () => undefined, 'canonical').instructions, 'No server is connected yet.');
   });
 });

@@ -1,8 +1,9 @@
 /** The open conversations, one per instance, made on first use and closed when the instance is gone. */
 
 import type { Instance, Server } from '@cruvero/core';
-import { UpstreamLink, type LinkBounds, type LinkPorts } from '@cruvero/upstream';
+import { UpstreamLink, type Ask, type LinkBounds, type LinkPorts } from '@cruvero/upstream';
 import { stateKey } from './filters/balance.ts';
+import type { Inbound } from './pipeline.ts';
 
 export class Links {
   readonly #links = new Map<string, UpstreamLink>();
@@ -49,4 +50,17 @@ export class Links {
   async close(): Promise<void> {
     await this.keepOnly([]);
   }
+}
+
+/** A caller's request as it is, with nothing of the gateway's about it but the terms, which its sender adds. */
+export function plainRequest({ message, spoken }: Pick<Inbound, 'message' | 'spoken'>, abort: AbortController): Omit<Ask, 'terms'> {
+  return {
+    method: message.method,
+    params: message.params,
+    meta: spoken.meta,
+    metaChanges: {},
+    changes: {},
+    capabilities: {},
+    abort,
+  };
 }

@@ -2,7 +2,6 @@
 
 import type {
   Instance,
-  JsonObject,
   MemberChanges,
   PolicyProfile,
   Principal,
@@ -15,26 +14,36 @@ import type {
   Fault,
 } from '@cruvero/core';
 import type { TraceContext } from '@cruvero/ports';
+import type { Caller } from './callers/caller.ts';
+import type { Deadline } from './deadline.ts';
+import type { ClientSession } from './sessions/client-session.ts';
 
 /** Which door the call came through. */
 export type Door =
   /** All servers of the tenant, names carry the server. */
-  | { readonly door: 'aggregate' }
+  | { readonly door: 'aggregate'; readonly names: 'canonical' | 'safe' }
   /** One server, everything under its own name. */
-  | { readonly door: 'server'; readonly name: ServerName };
+  | { readonly door: 'server'; readonly name: ServerName }
+  /** A selection of servers and tools, under names of its own. */
+  | { readonly door: 'virtual'; readonly name: ServerName };
 
 export interface Inbound {
   readonly door: Door;
   readonly message: RequestMessage;
   readonly spoken: Spoken;
-  /** Read once; the call keeps it though the gateway moves on. */
+  /** Of a legacy caller; absent for modern ones and for plain REST. */
+  readonly session: ClientSession | undefined;
+  /** Snapshot read once; the call keeps it though the gateway moves on. */
   readonly snapshot: Snapshot;
   readonly trace: TraceContext | undefined;
   /** Aborted when the caller goes away, the deadline passes, or the gateway gives the call up. */
   readonly abort: AbortController;
-  readonly deadlineMs: number;
-  /** Hands a notification about this call to its caller; dropped where the caller takes no stream. */
-  readonly notify: (text: string) => void;
+  readonly deadline: Deadline;
+  readonly caller: Caller;
+  /** `Mcp-Param-*` headers as they came, by lower-case name. */
+  readonly paramHeaders: Readonly<Record<string, string>> | undefined;
+  /** Only this instance may do; its state is in the request. */
+  readonly pinnedTo: string | undefined;
 }
 
 export type Identified = Inbound & { readonly principal: Principal };
@@ -49,7 +58,6 @@ export type Routed = Permitted & {
   readonly changes: MemberChanges;
   /** May be executed twice without harm. */
   readonly idempotent: boolean;
-  readonly capabilities: JsonObject;
 };
 
 export type Next = (call: Routed) => Promise<Reply | Fault>;

@@ -10,9 +10,11 @@ import {
   type Described,
   type HostPort,
   type Reader,
+  type Secret,
 } from '@cruvero/chassis';
 import { defaultBounds } from '@cruvero/upstream';
 import type { GatewayConfig } from './config.ts';
+import { readSealKeys } from './seal.ts';
 
 export const gatewayVersion = '0.1.0';
 
@@ -57,6 +59,7 @@ export function readGatewaySettings(read: Reader): GatewaySettings {
     link: { ...defaultBounds, timeoutMs, answerBytesMax: answerBytes(read) },
     ...reliability(read),
     ...bounds(read),
+    ...dialogue(read),
   };
 }
 
@@ -154,6 +157,12 @@ function bounds(read: Reader) {
       max: 1_000_000,
       help: 'Sessions of clients held; the one idle longest goes first.',
     }),
+    sessionsPerPrincipalMax: read.integer('CRUVERO_MCPGW_SESSIONS_PER_PRINCIPAL_MAX', {
+      orElse: 10_000,
+      min: 1,
+      max: 1_000_000,
+      help: 'Sessions of one principal; beyond it its own idle one goes first.',
+    }),
     sessionIdleMs: read.durationMs('CRUVERO_MCPGW_SESSION_IDLE', {
       orElse: 3_600_000,
       min: 1_000,
@@ -182,6 +191,44 @@ function bounds(read: Reader) {
       help: 'Calls under way at once.',
     }),
   };
+}
+
+function dialogue(read: Reader) {
+  return {
+    questionMs: read.durationMs('CRUVERO_MCPGW_QUESTION_TIMEOUT', {
+      orElse: 600_000,
+      min: 1_000,
+      max: 3_600_000,
+      help: 'How long a client may take to answer what a server asks in the middle of a call.',
+    }),
+    parkedMax: read.integer('CRUVERO_MCPGW_PARKED_MAX', {
+      orElse: 1_000,
+      min: 1,
+      max: 100_000,
+      help: 'Calls that wait for answers of their callers (2026-07-28).',
+    }),
+    parkedPerPrincipalMax: read.integer('CRUVERO_MCPGW_PARKED_PER_PRINCIPAL_MAX', {
+      orElse: 64,
+      min: 1,
+      max: 100_000,
+      help: 'The same for one principal.',
+    }),
+    nameStyle: read.oneOf('CRUVERO_MCPGW_NAME_STYLE', ['canonical', 'safe'], {
+      orElse: 'canonical',
+      help: 'Names on /mcp: mcp.<server>.<tool>, or [A-Za-z0-9_-]{1,64} for clients that take no dots. ?names=… on the URL overrides it.',
+    }),
+    sealKeys: sealKeys(read),
+  };
+}
+
+function sealKeys(read: Reader): Secret | undefined {
+  const name = 'CRUVERO_MCPGW_SEAL_KEY';
+  const keys = read.secret(name, {
+    optional: true,
+    help: 'Keys of 32 bytes in base64, separated by commas, the same for all replicas: the first seals session ids, all of them open. Without it the gateway makes its own and keeps it in CRUVERO_DATA_DIR.',
+  });
+  if (keys && !readSealKeys(keys.reveal())) read.refuse(name, 'must be keys of 32 bytes in base64, separated by commas');
+  return keys;
 }
 
 /** For the documentation. */

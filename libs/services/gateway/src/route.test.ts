@@ -7,15 +7,16 @@ import {
   aggregate,
   doorOf,
   faulted,
-  legacySpoken,
-  modernSpoken,
   permitted,
   server,
   snapshot,
   tenant,
   type CallFacts,
 } from './calls.fixture.ts';
-import { findServer, selectRoute } from './route.ts';
+import { Views } from './catalog/views.ts';
+import { findServer, selectRoute, type RouteParts } from './route.ts';
+import { sealWith } from './seal.ts';
+import { TaskIds } from './task-ids.ts';
 
 const fleet = snapshot([
   server('files'),
@@ -23,8 +24,15 @@ const fleet = snapshot([
   server('files', { tenantId: tenant('other') }),
   server('secret', { tenantId: tenant('other') }),
 ]);
-const repeatable = (_server: unknown, tool: string): boolean => tool === 'look';
-const route = (facts: CallFacts) => selectRoute(permitted({ snapshot: fleet, ...facts }), repeatable);
+const nothing = { tools: [], resources: [], resourceTemplates: [], prompts: [] };
+const parts: RouteParts = {
+  catalog: {
+    toolOf: (_server, tool) => ({ repeatable: tool === 'look', headers: [] }),
+    views: new Views({ snapshot: () => fleet, listsOf: () => ({ lists: nothing, state: { at: 'unknown' } }) }),
+  },
+  taskIds: new TaskIds(sealWith([new Uint8Array(32)])),
+};
+const route = (facts: CallFacts) => selectRoute(permitted({ snapshot: fleet, ...facts }), parts);
 
 describe('the aggregate door leads', () => {
   const ways: readonly [string, string, JsonObject, object][] = [
@@ -257,22 +265,5 @@ describe('policy', () => {
     ] as const) {
       assert.ok(!isFault(route({ method, params, profile: strict })));
     }
-  });
-});
-
-describe('what the server may ask back', () => {
-  const given = { sampling: {}, extensions: { 'x/y': {} } };
-  it('is what a modern caller declared', () => {
-    const spoken = modernSpoken(given);
-    const params = { name: 'mcp.files.read' };
-    assert.partialDeepStrictEqual(route({ spoken, params, door: doorOf('files') }), { capabilities: given });
-  });
-  it('is less the extensions at the aggregate, which does not carry them', () => {
-    const found = route({ spoken: modernSpoken(given), params: { name: 'mcp.files.read' } });
-    assert.deepEqual(isFault(found) ? undefined : found.capabilities, { sampling: {} });
-  });
-  it('is nothing of a legacy caller', () => {
-    const found = route({ spoken: legacySpoken, params: { name: 'mcp.files.read' } });
-    assert.deepEqual(isFault(found) ? undefined : found.capabilities, {});
   });
 });

@@ -1,5 +1,6 @@
 /** Puts the gateway together: state, catalog, pipeline, doors. Everything else is a part with one task. */
 
+import { randomBytes } from 'node:crypto';
 import {
   serverKey,
   type ListKind,
@@ -11,6 +12,7 @@ import {
 import { Health, isLoopbackHost } from '@cruvero/chassis';
 import type {
   Bus,
+  Cache,
   Clock,
   Counter,
   HttpHandler,
@@ -23,6 +25,8 @@ import type {
   Upstreams,
 } from '@cruvero/ports';
 import { Calls } from './calls.ts';
+import { Dialogues } from './callers/dialogues.ts';
+import { RequestStates } from './callers/request-states.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { GatewayConfig } from './config.ts';
 import { startControlLink, type ControlLink } from './control/control-link.ts';
@@ -32,27 +36,39 @@ import { gatewayInfo } from './faces.ts';
 import { balancer, type Balancer, type BalanceParts } from './filters/balance.ts';
 import { limitFilter } from './filters/limit.ts';
 import { measureFilter } from './filters/measure.ts';
-import { retryFilter, type Tried } from './filters/retry.ts';
-import { forwarder } from './forward.ts';
-import { front } from './http/front.ts';
+import { pauseFor, retryFilter, type Tried } from './filters/retry.ts';
+import { forwarder, type ForwardParts } from './forward.ts';
+import { aggregateDoor, front } from './http/front.ts';
 import { serveMcp } from './http/mcp-endpoint.ts';
+import { mcpV1, mcpV1Prefix } from './http/mcp-v1.ts';
 import { restFacade, restPrefix } from './http/rest-facade.ts';
+import { SseDoor } from './http/sse-door.ts';
 import { Streams } from './http/streams.ts';
 import { Links } from './links.ts';
-import { pipeline, type Next } from './pipeline.ts';
+import { ResourceEars } from './listening/resource-ears.ts';
+import { pipeline, type Door, type Next } from './pipeline.ts';
 import { Push } from './push.ts';
-import { ClientSessions } from './sessions.ts';
+import { Replicas } from './replicas.ts';
+import { openSeal, type Seal } from './seal.ts';
+import { SessionEars } from './sessions/session-ears.ts';
+import { SessionMethods } from './sessions/session-methods.ts';
+import { ClientSessions } from './sessions/sessions.ts';
+import { TaskIds } from './task-ids.ts';
 
 export interface GatewayPorts {
   readonly bus: Bus;
   readonly upstreams: Upstreams;
   readonly listener: Listener;
   readonly stateFile: StateFile;
+  /** Keeps the gateway's own seal key where none is configured. */
+  readonly sealFile: StateFile;
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;
   /** Shared by replicas; without it each replica holds callers to their rate on its own. */
   readonly counter?: Counter;
+  /** Shared by replicas; without it what changes in a session is lost with its replica. */
+  readonly cache?: Cache;
   /** Other HTTP behind the same address, such as the registry's admin API in the embedded layout. */
   readonly mounts?: readonly { readonly prefix: string; readonly handler: HttpHandler }[];
 }
@@ -78,8 +94,9 @@ const sweepEveryMs = 30_000;
  */
 export async function startGateway(config: GatewayConfig, ports: GatewayPorts): Promise<Gateway> {
   const known = await readLastKnown(ports.stateFile, ports.telemetry.log);
-  const rooms = furnish(config, ports, known);
-  const { sessions, streams, links, state, catalog, push, calls, control, writer } = rooms;
+  const seal = await openSeal(config.sealKeys?.reveal(), ports.sealFile, ports.telemetry.log);
+  const rooms = furnish(config, ports, known, seal);
+  const { sessions, streams, links, state, catalog, push, calls, control, writer, dialogues, replicas } = rooms;
   const health = readiness(ports.clock, state);
   const sweeper = ports.clock.every(sweepEveryMs, () => {
     sessions.sweep();
@@ -95,11 +112,14 @@ export async function startGateway(config: GatewayConfig, ports: GatewayPorts): 
     [Symbol.asyncDispose]: async () => {
       health.drain();
       sweeper.cancel();
-      sessions.closeAll();
+      sessions.endStreams();
       streams.close();
       await control.close();
       await listening.close(config.drainMs);
       calls.endAll();
+      dialogues.close();
+      sessions.closeAll();
+      await replicas.close();
       // Before the catalog: once closed it knows no lists to write down.
       await writer.close();
       catalog.close();
@@ -137,22 +157,29 @@ async function untilReady(
 interface Rooms {
   readonly push: Push;
   readonly streams: Streams;
-  readonly sessions: ClientSessions;
   readonly links: Links;
   readonly state: SnapshotState;
   readonly catalog: Catalog;
-  readonly calls: Calls;
   readonly control: ControlLink;
   readonly writer: Writer;
+  readonly states: RequestStates;
+  readonly sessions: ClientSessions;
+  readonly ears: SessionEars;
+  readonly resourceEars: ResourceEars;
+  readonly sessionMethods: SessionMethods;
+  readonly dialogues: Dialogues;
+  readonly replicas: Replicas;
+  readonly calls: Calls;
 }
 
 /** The parts, each given just what it uses. Those that tell each other of changes meet in `followed`. */
-function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown): Rooms {
+function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown, seal: Seal): Rooms {
   const { clock, random, telemetry } = ports;
   const push = new Push(clock);
   const links = new Links(config.link, {
     upstreams: ports.upstreams,
     clock,
+    random,
     clientInfo: gatewayInfo(config.version),
   });
   const followed = (change: SnapshotChange): void => {
@@ -191,40 +218,68 @@ function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown): 
     },
     onVerdict: (key, health) => state.judge(key, health),
   });
-  const { balance, way } = wayOfCalls(config, ports, links, (server, instance, admitted) =>
+  const states = new RequestStates(seal, clock);
+  const taskIds = new TaskIds(seal);
+  const { balance, way } = wayOfCalls(config, ports, { links, catalog, states, taskIds }, (server, instance, admitted) =>
     reportHealth(control, server, instance.instanceId, admitted),
   );
-  const calls = new Calls({
-    catalog,
-    links,
-    pipeline: way,
-    clock,
-    version: config.version,
-    callsMax: config.callsMax,
-  });
+  const talk = dialogueRooms(config, ports, { links, states, taskIds }, seal);
+  const { sessionMethods } = talk;
+  const { version, callsMax } = config;
+  const calls = new Calls({ catalog, links, pipeline: way, sessionMethods, taskIds, version, callsMax });
   const streams = new Streams(config, clock);
-  return {
-    push,
-    streams,
-    sessions: new ClientSessions(config, clock),
-    links,
-    state,
-    catalog,
-    calls,
-    control,
-    writer,
-  };
+  return { push, streams, links, state, catalog, control, writer, states, calls, ...talk };
+}
+
+interface TalkParts {
+  readonly links: Links;
+  readonly states: RequestStates;
+  readonly taskIds: TaskIds;
+}
+
+/** What sessions and dialogues need: they span several requests, which may reach several replicas. */
+function dialogueRooms(config: GatewayConfig, ports: GatewayPorts, { links, states, taskIds }: TalkParts, seal: Seal) {
+  const { gatewayId, questionMs, subjectPrefix, callDeadlineMs } = config;
+  const { clock, bus, telemetry } = ports;
+  const dialogues: Dialogues = new Dialogues(config, {
+    clock,
+    gatewayId,
+    states,
+    elsewhere: (...asked) => replicas.resumeElsewhere(...asked),
+  });
+  const sessions: ClientSessions = new ClientSessions(config, {
+    clock,
+    seal,
+    shared: ports.cache,
+    onEnd: (uid) => replicas.ended(uid),
+  });
+  const replicas = new Replicas({
+    bus,
+    clock,
+    gatewayId,
+    subjectPrefix,
+    log: telemetry.log,
+    stepMsMax: callDeadlineMs,
+    resumeHere: (...asked) => dialogues.resumeHere(...asked),
+    answered: (uid, idText, reply) => sessions.byUid(uid)?.workIfAny()?.questions.get(idText)?.answer(reply),
+    ended: (uid) => sessions.endedElsewhere(uid),
+    cancelled: (uid, requestId) => sessions.byUid(uid)?.workIfAny()?.running.get(requestId)?.abort(),
+  });
+  const ears = new SessionEars({ links, clock, gatewayId, questionMs });
+  const sessionMethods = new SessionMethods({ sessions, ears, links });
+  return { dialogues, sessions, replicas, ears, sessionMethods, resourceEars: new ResourceEars({ links, taskIds }) };
 }
 
 /** The pipeline with its filters; its order stands in pipeline.ts. */
 function wayOfCalls(
   config: GatewayConfig,
   { clock, random, telemetry, counter }: GatewayPorts,
-  links: Links,
+  parts: Pick<ForwardParts, 'links' | 'catalog' | 'states' | 'taskIds'>,
   onHealth: BalanceParts['onHealth'],
 ): { readonly balance: Balancer; readonly way: Next } {
   const tried: Tried = new WeakMap();
-  const balance = balancer(config.breaker, forwarder(links, telemetry), {
+  const pause = (delayMs: number, signal: AbortSignal): Promise<void> => pauseFor(delayMs, signal, clock);
+  const balance = balancer(config.breaker, forwarder({ ...parts, telemetry, pause }), {
     clock,
     random,
     telemetry,
@@ -248,7 +303,10 @@ async function openDoors(
   const { clock, telemetry } = ports;
   const { state, calls, catalog } = rooms;
   const snapshot = (): Snapshot => state.current();
-  const endpoint = { ...rooms, config, clock, snapshot };
+  const eventTag = randomBytes(6).toString('base64url').replace(/[-_]/g, 'x');
+  const endpoint = { ...rooms, config, clock, snapshot, eventTag };
+  const sse = new SseDoor(endpoint);
+  const doorOf = (url: string): Door => aggregateDoor(url, config.nameStyle);
   // The address is known only once the listener is open, and needed only when a request comes.
   const where: { listening?: Listening } = {};
   const handler = front({
@@ -256,6 +314,7 @@ async function openDoors(
     telemetry,
     allowedHosts: config.allowedHosts,
     allowedOrigins: config.allowedOrigins,
+    nameStyle: config.nameStyle,
     loopback: () => isLoopbackHost(where.listening?.host ?? ''),
     home: () => ({
       version: config.version,
@@ -264,7 +323,10 @@ async function openDoors(
       servers: snapshot().servers.size,
     }),
     serveMcp: (request, response, door) => serveMcp(request, response, door, endpoint),
+    openSse: (request, response, door) => sse.open(request, response, door),
+    takeSse: (request, response) => sse.take(request, response),
     mounts: [
+      { prefix: mcpV1Prefix, handler: mcpV1({ config, calls, clock, snapshot, log: telemetry.log, doorOf }) },
       {
         prefix: restPrefix,
         handler: restFacade({ config, calls, catalog, clock, snapshot, log: telemetry.log }),
@@ -323,7 +385,10 @@ function reportHealth(control: ControlLink, server: Server, instanceId: string, 
   });
 }
 
-function gauges({ metrics }: Telemetry, { sessions, streams, calls, links }: Rooms): void {
+function gauges({ metrics }: Telemetry, { sessions, streams, calls, links, dialogues }: Rooms): void {
+  metrics.gauge('mcpgw_parked_calls', 'Calls that wait for answers of their callers', () => [
+    { value: dialogues.size },
+  ]);
   metrics.gauge('mcpgw_sessions', 'Legacy sessions of clients', () => [{ value: sessions.size }]);
   metrics.gauge('mcpgw_streams', 'Open event streams to clients', () => [{ value: streams.size }]);
   metrics.gauge('mcpgw_calls_in_flight', 'Calls under way', () => [{ value: calls.running }]);

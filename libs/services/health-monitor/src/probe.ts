@@ -1,9 +1,9 @@
 /** One probe of one instance over a link that stays open; an answer counts only if it really is one. */
 
 import { faultMessage, isFault, paramsFrom, type Fault, type ProbeOutcome } from '@cruvero/core';
-import type { UpstreamLink } from '@cruvero/upstream';
+import { linkTerms, type SessionTerms, type UpstreamLink } from '@cruvero/upstream';
 
-const sessionKey = 'health';
+const terms: SessionTerms = { ...linkTerms, key: 'health' };
 const methodNotFound = -32601;
 const noParams = paramsFrom('{}');
 
@@ -32,7 +32,7 @@ async function askOnce(link: UpstreamLink, timeoutMs: number): Promise<Failure |
   const face = await link.face();
   if (isFault(face)) return failure(face);
   if (face.era === 'legacy') return ping(link, timeoutMs);
-  const answer = await link.probe(sessionKey);
+  const answer = await link.probe(terms);
   return isFault(answer) ? failure(answer) : undefined;
 }
 
@@ -44,7 +44,7 @@ async function ping(link: UpstreamLink, timeoutMs: number): Promise<Failure | un
     meta: undefined,
     metaChanges: {},
     changes: {},
-    sessionKey,
+    terms,
     capabilities: {},
     abort: new AbortController(),
     timeoutMs,

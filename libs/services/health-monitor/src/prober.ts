@@ -98,8 +98,8 @@ export class Prober {
 
   #link(peer: Peer): UpstreamLink {
     const bounds = { ...defaultBounds, timeoutMs: this.#options.timeoutMs, answerBytesMax, sessionsMax: 4 };
-    const { upstreams, clock } = this.#parts;
-    return new UpstreamLink(peer, bounds, { upstreams, clock, clientInfo: this.#options.clientInfo });
+    const { upstreams, clock, random } = this.#parts;
+    return new UpstreamLink(peer, bounds, { upstreams, clock, random, clientInfo: this.#options.clientInfo });
   }
 
   async #end(probed: Probed): Promise<void> {

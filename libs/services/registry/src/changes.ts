@@ -23,7 +23,9 @@ export type SyncAction =
   | 'server.health_changed'
   | 'server.status_changed'
   | 'api_keys.changed'
-  | 'policy.changed';
+  | 'policy.changed'
+  | 'virtual_server.upserted'
+  | 'virtual_server.deleted';
 
 export interface ChangeParts {
   readonly subjectPrefix: string;
@@ -35,6 +37,7 @@ export interface ChangeParts {
 export interface Changed {
   readonly action: SyncAction;
   readonly tenantId: TenantId;
+  /** Also the name of a virtual server. */
   readonly server?: ServerName;
 }
 

@@ -377,7 +377,7 @@ describe('any interleaving', () => {
         world,
         events.map(({ step: [type, payload], id }) => [type, payload, { event_id: `e${id}` }] as const),
       );
-      return { ...(await world.memory.everything()), apiKeys: [] };
+      return { ...(await world.memory.everything()), apiKeys: [], incarnation: '' };
     };
     await fc.assert(
       fc.asyncProperty(

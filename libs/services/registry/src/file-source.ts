@@ -5,6 +5,7 @@ import type { ConfiguredServer, Log, ServerStore, ServersRead, StoreTransaction 
 import { recordChange, settleServer } from './changes.ts';
 import type { ChangeParts } from './changes.ts';
 import { endpointProblem } from './endpoint-policy.ts';
+import { syncVirtuals } from './virtual-source.ts';
 
 export interface FileSourceParts {
   readonly store: ServerStore;
@@ -36,12 +37,12 @@ export async function syncFile(read: ServersRead, parts: FileSourceParts): Promi
   for (const row of await parts.store.listBySource(parts.tenantId, 'file')) {
     if (!urls.has(row.name)) changed = (await takeOut(row.name, !named.has(row.name), parts)) || changed;
   }
-  return changed;
+  return (await syncVirtuals(read.virtuals ?? [], parts)) || changed;
 }
 
 /** Nothing could be read: no reason to take servers out of service that were there a moment ago. */
 export const isUnreadable = (read: ServersRead): boolean =>
-  read.servers.length === 0 && read.problems.length > 0;
+  read.servers.length === 0 && (read.virtuals ?? []).length === 0 && read.problems.length > 0;
 
 async function putEntry(entry: UrlServer, { store, tenantId, change }: FileSourceParts): Promise<boolean> {
   const { name, transport, url: endpoint } = entry;

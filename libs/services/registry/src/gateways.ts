@@ -11,14 +11,14 @@ import { defaultTenant, isJsonObject, readGatewayId, readTenantId } from '@cruve
 import type { GatewayId, Json, TenantId } from '@cruvero/core';
 import type { Bus, BusMessage, Clock, GatewayRecord, Log, ServerStore, Subscription } from '@cruvero/ports';
 import { StoreUnavailable } from '@cruvero/ports';
-import type { KnownVersions } from './snapshots.ts';
+import type { Question } from './questions.ts';
 
 export interface GatewayParts {
   readonly bus: Pick<Bus, 'subscribe'>;
   readonly store: Pick<ServerStore, 'gateways' | 'putGateway'>;
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly log: Log;
-  readonly asked: (gatewayId: GatewayId, tenantId: TenantId, known: KnownVersions) => void;
+  readonly asked: (gatewayId: GatewayId, question: Question) => void;
 }
 
 const gatewaysMax = 1_000;
@@ -75,7 +75,12 @@ export class GatewayEar {
       Object.entries(request.last_known_versions).filter(([key]) => versionKeys.has(key)),
     );
     if (await this.#record(gatewayId, tenantId, known))
-      this.#parts.asked(gatewayId, tenantId, request.last_known_versions);
+      this.#parts.asked(gatewayId, {
+        tenantId,
+        known: request.last_known_versions,
+        incarnations: request.last_known_incarnations,
+        requestId: request.request_id,
+      });
   }
 
   async #event(message: BusMessage): Promise<void> {

@@ -6,17 +6,21 @@ import type {
   PolicyPayload,
   ServersPayload,
   ServerSettingsPayload,
+  VirtualWire,
 } from '@cruvero/contracts';
+import { virtualFields } from '@cruvero/contracts';
 import { compileServers, isSeenBy } from '@cruvero/core';
 import type {
   ApiKey,
   AuthMode,
   Instance,
   Json,
+  JsonObject,
   PolicyProfile,
   Server,
   ServerRecord,
   TenantId,
+  VirtualServer,
 } from '@cruvero/core';
 import type { ServerStore } from '@cruvero/ports';
 
@@ -40,6 +44,12 @@ const server = (row: Server): ServersPayload['servers'][number] => ({
   strategy: row.strategy,
   instances: row.instances.map(instance),
   tools: row.tools as ServersPayload['servers'][number]['tools'],
+});
+
+const virtual = (row: VirtualServer): VirtualWire => ({
+  tenant_id: row.tenantId,
+  name: row.name,
+  ...virtualFields(row),
 });
 
 export const profilePayload = (row: PolicyProfile): PolicyPayload['profiles'][number] => ({
@@ -70,27 +80,33 @@ function settings(row: ServerRecord): ServerSettingsPayload['servers'] {
   return [{ tenant_id: row.tenantId, server_name: row.name, effective_settings: effective }];
 }
 
-export type ConfigBodies = Readonly<Record<ConfigScope, Json>>;
+export type ConfigBodies = Readonly<Record<ConfigScope, JsonObject>>;
 
-/** `version` of each body is the revision of the rows that it was made from. */
+/** `version` of each body is the revision of the rows that it was made from, in the life of the store that it names. */
 export function configBodies(view: Everything, gatewayTenant: TenantId, mode: AuthMode): ConfigBodies {
   const seen = <Row extends { readonly tenantId: TenantId }>(rows: readonly Row[]): readonly Row[] =>
     rows.filter((row) => isSeenBy(gatewayTenant, row.tenantId));
+  const { revision: version, incarnation } = view;
   const servers: ServersPayload = {
-    version: view.revision,
+    version,
+    incarnation,
     spiffe_allow_list: [],
     servers: compileServers(view, gatewayTenant).map(server),
+    virtual_servers: seen(view.virtuals).map(
+      (row) => virtual(row) as Json,
+    ) as ServersPayload['virtual_servers'],
   };
   const serverSettings: ServerSettingsPayload = {
-    config_version: view.revision,
+    config_version: version,
+    incarnation,
     servers: seen(view.servers).flatMap(settings),
   };
-  const policy: PolicyPayload = { version: view.revision, profiles: view.profiles.map(profilePayload) };
-  const auth: AuthPayload = { version: view.revision, mode, keys: seen(view.apiKeys).map(apiKey) };
+  const policy: PolicyPayload = { version, incarnation, profiles: view.profiles.map(profilePayload) };
+  const auth: AuthPayload = { version, incarnation, mode, keys: seen(view.apiKeys).map(apiKey) };
   return {
-    servers: servers as Json,
-    server_settings: serverSettings as Json,
-    policy: policy as Json,
-    auth: auth as Json,
+    servers: servers as JsonObject,
+    server_settings: serverSettings as JsonObject,
+    policy: policy as JsonObject,
+    auth: auth as JsonObject,
   };
 }

@@ -10,14 +10,15 @@ import {
   utf8Bytes,
 } from '@cruvero/contracts';
 import type { ConfigScope } from '@cruvero/contracts';
-import type { GatewayId, Json } from '@cruvero/core';
+import type { GatewayId, JsonObject } from '@cruvero/core';
 import type { Bus, BusFault } from '@cruvero/ports';
 
 export interface ConfigMessage {
   readonly gatewayId: GatewayId;
   readonly scope: ConfigScope;
   readonly revision: number;
-  readonly body: Json;
+  readonly incarnation: string;
+  readonly body: JsonObject;
   /**
    * Empty for what everybody is told of a revision; something new for an answer, which must not be taken for
    * a copy.
@@ -29,10 +30,10 @@ export async function sendConfig(
   bus: Pick<Bus, 'publishStored' | 'putValue'>,
   message: ConfigMessage,
 ): Promise<BusFault | undefined> {
-  const { gatewayId, scope, revision } = message;
+  const { gatewayId, scope, revision, incarnation } = message;
   const text = JSON.stringify(message.body);
   const subject = gatewaySubjects.config(gatewayId, scope);
-  const messageId = `${gatewayId}.${scope}.${revision}${message.nonce}`;
+  const messageId = `${gatewayId}.${scope}.${incarnation}.${revision}${message.nonce}`;
   if (utf8Bytes(text) <= chunkBytesMax) return bus.publishStored(subject, message.body, messageId);
   const parts = splitChunks(text);
   const keys = chunkKeys(gatewayId, scope, revision, parts.length);

@@ -9,10 +9,12 @@ import { StoreUnavailable } from '@cruvero/ports';
 import type { RegistryMetrics } from './metrics.ts';
 import { configBodies } from './payloads.ts';
 import type { ConfigBodies, Everything } from './payloads.ts';
+import { knowsMore, markOf, missingScopes } from './questions.ts';
+import type { Question, Standing } from './questions.ts';
 import { sendConfig } from './send-config.ts';
 
 export interface SnapshotParts {
-  readonly store: Pick<ServerStore, 'everything' | 'gateways' | 'revision'>;
+  readonly store: Pick<ServerStore, 'everything' | 'gateways' | 'revision' | 'incarnation' | 'transaction'>;
   readonly bus: Pick<Bus, 'publishStored' | 'putValue' | 'state'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -20,22 +22,22 @@ export interface SnapshotParts {
   readonly authMode: AuthMode;
 }
 
-/** What a gateway has, by scope, as it said itself. */
-export type KnownVersions = Readonly<Record<string, number>>;
-
 /** A burst of changes within this time is one snapshot. */
 const debounceMs = 50;
 const lookEveryMs = 3_000;
 /** One that has not been heard for so long is told nothing until it asks. */
 const silentMsMax = 7 * 24 * 3_600_000;
 const asksMax = 1_000;
+/** A gateway that talks nonsense must not make every gateway start over again and again. */
+const renewEveryMs = 60_000;
 
 export class SnapshotPublisher {
   readonly #parts: SnapshotParts;
   readonly #looks: Timer;
-  /** Revision that each gateway was sent; a gateway that is not here is sent everything. */
-  readonly #sent = new Map<GatewayId, number>();
-  readonly #asks = new Map<GatewayId, { readonly tenantId: TenantId; readonly known: KnownVersions }>();
+  /** What each gateway was sent, as `markOf` writes it; a gateway that is not here is sent everything. */
+  readonly #sent = new Map<GatewayId, string>();
+  readonly #asks = new Map<GatewayId, Question>();
+  #renewedMs = Number.NEGATIVE_INFINITY;
   #latest: BodiesByTenant | undefined;
   #debounce: Timer | undefined;
   #running: Promise<void> | undefined;
@@ -59,9 +61,9 @@ export class SnapshotPublisher {
   }
 
   /** Answered at once, or as soon as store and bus are there; the newest question of a gateway counts. */
-  asked(gatewayId: GatewayId, tenantId: TenantId, known: KnownVersions): void {
+  asked(gatewayId: GatewayId, question: Question): void {
     if (this.#asks.size >= asksMax && !this.#asks.has(gatewayId)) return;
-    this.#asks.set(gatewayId, { tenantId, known });
+    this.#asks.set(gatewayId, question);
     this.#start();
   }
 
@@ -82,9 +84,10 @@ export class SnapshotPublisher {
   async #run(): Promise<void> {
     this.#failed = false;
     try {
+      await this.#renewIfSetBack();
       const bodies = await this.#bodies();
       await this.#answer(bodies);
-      if (this.#due || this.#isBehind(bodies.revision)) await this.#push(bodies);
+      if (this.#due || this.#isBehind(bodies)) await this.#push(bodies);
     } catch (error) {
       this.#failed = true;
       if (error instanceof StoreUnavailable)
@@ -93,10 +96,34 @@ export class SnapshotPublisher {
     }
   }
 
-  /** What gateways see changes with the revision only, so most looks read one number. */
+  /** Read now, so later than any question that is waiting. */
+  async #standing(): Promise<Standing> {
+    const { store } = this.#parts;
+    return { revision: await store.revision(), incarnation: await store.incarnation() };
+  }
+
+  /** A store that was restored from a backup begins a new life, so that gateways take its lower revisions. */
+  async #renewIfSetBack(): Promise<void> {
+    const { clock, log, store } = this.#parts;
+    const questions = [...this.#asks.values()];
+    if (questions.length === 0 || clock.monotonicMs() - this.#renewedMs < renewEveryMs) return;
+    const standing = await this.#standing();
+    if (!questions.some((question) => knowsMore(question, standing))) return;
+    this.#renewedMs = clock.monotonicMs();
+    log.warn(
+      'the store knows less than a gateway does: it was set back, and all gateways start anew from it',
+      {
+        revision: standing.revision,
+      },
+    );
+    await store.transaction((tx) => tx.renewIncarnation());
+    this.#due = true;
+  }
+
+  /** What gateways see changes with the revision only, so most looks read two values. */
   async #bodies(): Promise<BodiesByTenant> {
     const { store, metrics, authMode } = this.#parts;
-    if (this.#latest && (await store.revision()) === this.#latest.revision) return this.#latest;
+    if (this.#latest && markOf(await this.#standing()) === markOf(this.#latest)) return this.#latest;
     const view = await store.everything();
     metrics.countServers(view.servers);
     this.#latest = new BodiesByTenant(view, authMode);
@@ -104,18 +131,19 @@ export class SnapshotPublisher {
   }
 
   /** Another process may have written. */
-  #isBehind(revision: number): boolean {
-    return [...this.#sent.values()].some((sent) => sent !== revision);
+  #isBehind(standing: Standing): boolean {
+    return [...this.#sent.values()].some((sent) => sent !== markOf(standing));
   }
 
   async #answer(bodies: BodiesByTenant): Promise<void> {
     for (const [gatewayId, ask] of [...this.#asks]) {
-      const wanted = configScopes.filter((scope) => versionOf(ask.known, scope) !== bodies.revision);
+      const wanted = missingScopes(ask, bodies);
       const nonce = `.${randomBytes(6).toString('hex')}`;
-      if (!(await this.#send(gatewayId, ask.tenantId, wanted, bodies, nonce))) return;
+      const answer = { nonce, requestId: ask.requestId };
+      if (!(await this.#send(gatewayId, ask.tenantId, wanted, bodies, answer))) return;
       // A newer question that came meanwhile stays.
       if (this.#asks.get(gatewayId) === ask) this.#asks.delete(gatewayId);
-      this.#sent.set(gatewayId, bodies.revision);
+      this.#sent.set(gatewayId, markOf(bodies));
     }
   }
 
@@ -123,9 +151,9 @@ export class SnapshotPublisher {
     this.#due = false;
     const nowMs = this.#parts.clock.nowMs();
     for (const gateway of await this.#parts.store.gateways()) {
-      if (this.#sent.get(gateway.gatewayId) === bodies.revision || isSilent(gateway, nowMs)) continue;
-      const sent = await this.#send(gateway.gatewayId, gateway.tenantId, configScopes, bodies, '');
-      if (sent) this.#sent.set(gateway.gatewayId, bodies.revision);
+      if (this.#sent.get(gateway.gatewayId) === markOf(bodies) || isSilent(gateway, nowMs)) continue;
+      const sent = await this.#send(gateway.gatewayId, gateway.tenantId, configScopes, bodies, unasked);
+      if (sent) this.#sent.set(gateway.gatewayId, markOf(bodies));
       else this.#due = true;
     }
   }
@@ -135,17 +163,14 @@ export class SnapshotPublisher {
     tenantId: TenantId,
     scopes: readonly ConfigScope[],
     bodies: BodiesByTenant,
-    nonce: string,
+    { nonce, requestId }: Answer,
   ): Promise<boolean> {
+    const { revision, incarnation } = bodies;
     for (const scope of scopes) {
-      const body = bodies.of(tenantId)[scope];
-      const fault = await sendConfig(this.#parts.bus, {
-        gatewayId,
-        scope,
-        revision: bodies.revision,
-        body,
-        nonce,
-      });
+      const made = bodies.of(tenantId)[scope];
+      const body = requestId === undefined ? made : { ...made, in_answer_to: requestId };
+      const message = { gatewayId, scope, revision, incarnation, body, nonce };
+      const fault = await sendConfig(this.#parts.bus, message);
       this.#parts.metrics.publish.add(1, { kind: 'config', outcome: fault ? 'failed' : 'ok' });
       if (!fault) continue;
       this.#failed = true;
@@ -169,12 +194,15 @@ export class SnapshotPublisher {
 
 const isSilent = (gateway: GatewayRecord, nowMs: number): boolean => nowMs - gateway.lastSeenMs > silentMsMax;
 
-/** Gateways write `config.servers`; the bare scope is taken too. */
-const versionOf = (known: KnownVersions, scope: ConfigScope): number =>
-  known[`config.${scope}`] ?? known[scope] ?? -1;
+interface Answer {
+  /** Makes the message unlike any other, or is empty: then it counts once however often it is sent. */
+  readonly nonce: string;
+  readonly requestId: string | undefined;
+}
+const unasked: Answer = { nonce: '', requestId: undefined };
 
 /** Bodies are the same for every gateway of a tenant: made once a snapshot. */
-class BodiesByTenant {
+class BodiesByTenant implements Standing {
   readonly #view: Everything;
   readonly #authMode: AuthMode;
   readonly #made = new Map<TenantId, ConfigBodies>();
@@ -186,6 +214,9 @@ class BodiesByTenant {
 
   get revision(): number {
     return this.#view.revision;
+  }
+  get incarnation(): string {
+    return this.#view.incarnation;
   }
 
   of(tenantId: TenantId): ConfigBodies {

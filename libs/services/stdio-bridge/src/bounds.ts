@@ -21,6 +21,17 @@ export interface BridgeBounds {
   /** For one instance. */
   readonly sessionsMax: number;
   readonly sessionIdleMs: number;
+  /**
+   * Children of one instance that each serve a single session, because its client can be asked something. 0: none, so nobody
+   * is asked.
+   */
+  readonly ownChildrenMax: number;
+  /** Questions of one own child that its client has not answered. */
+  readonly questionsMax: number;
+  /** How long a question waits until its client opens a stream. */
+  readonly questionWaitMs: number;
+  /** Resource URIs of one session that uses a child together with others. */
+  readonly subscriptionsMax: number;
   /** Open GET streams of one session. */
   readonly streamsMax: number;
   /** What a reader may leave unread of one stream before notifications are dropped. */
@@ -49,6 +60,10 @@ export const defaultBridgeBounds: BridgeBounds = {
   respawnWaitersMax: 1_000,
   sessionsMax: 1_000,
   sessionIdleMs: 1_800_000,
+  ownChildrenMax: 8,
+  questionsMax: 64,
+  questionWaitMs: 30_000,
+  subscriptionsMax: 1_000,
   streamsMax: 4,
   streamCharsMax: 1 << 20,
   streamAgeMs: 3_600_000,

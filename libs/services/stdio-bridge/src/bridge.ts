@@ -18,10 +18,11 @@ import type {
 import { isLoopbackHost } from '@cruvero/chassis';
 import { Announcer, type Pulse } from './announcer.ts';
 import { defaultBridgeBounds, type BridgeBounds } from './bounds.ts';
+import type { CommandServer } from './entry.ts';
 import { exchangeWith } from './exchange.ts';
 import { Fleet } from './fleet.ts';
 import { httpFront } from './http-front.ts';
-import { Instance, type CommandServer } from './instance.ts';
+import { Instance } from './instance.ts';
 import { bridgeMetrics, labelsOf, type BridgeCounters } from './metrics.ts';
 
 export interface StdioBridgeConfig {
@@ -171,6 +172,7 @@ class Bridge implements StdioBridge {
         this.#announcer(instance)?.announce(listing);
       },
       onDeath: (instance) => this.#counters.restarts.add(1, labelsOf(instance)),
+      ownChildren: this.#counters.ownChildren({ server: entry.name, instance: id }),
     });
   }
 

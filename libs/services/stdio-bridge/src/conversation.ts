@@ -1,6 +1,6 @@
 /** The talk with one child: who asked what, and whom each line of the child is for. */
 
-import type { RequestMessage } from '@cruvero/core';
+import { metaKeys, type RequestMessage, type Span } from '@cruvero/core';
 import type { Child } from '@cruvero/ports';
 import {
   asLine,
@@ -15,6 +15,8 @@ import {
 export interface Asker {
   /** Whose request it is; notifications that name no request are given by it. Undefined: nobody's session. */
   readonly session: string | undefined;
+  /** The bridge itself, to whom a log message is never meant. */
+  readonly isBridge?: true;
   onNotification(text: string): void;
   /** `errorCode` is undefined for a result. */
   onAnswer(text: string, errorCode: number | undefined): void;
@@ -22,11 +24,26 @@ export interface Asker {
   onGone(detail: string): void;
 }
 
+/** A request of the child: its message, and in it where its own id stands. */
+export interface ChildRequest {
+  readonly method: string;
+  readonly text: string;
+  readonly idText: string;
+  readonly id: Span;
+}
+
+/** A result as JSON; or somebody will answer it by `notify`. */
+export type ChildAnswer = { readonly result: string } | 'refused' | 'later';
+
 export interface ConversationEvents {
   /** A notification that belongs to no request; `session` where it can only be meant for that one. */
   onNotification(method: string, text: string, session: string | undefined): void;
-  /** The result to send, as JSON; undefined refuses the request. */
-  onChildRequest(method: string, text: string): string | undefined;
+  /** Whether this session wants the log message. Undefined: nobody's session. */
+  admitsLog(text: string, session: string | undefined): boolean;
+  /** Every request but ping, which is answered here. */
+  onChildRequest(request: ChildRequest): ChildAnswer;
+  /** The child takes a request of its own back. */
+  onChildCancelled(request: Omit<ChildRequest, 'method'>): void;
   /** A line that is no JSON-RPC message. */
   onNoise(line: string): void;
 }
@@ -111,7 +128,9 @@ export class Conversation {
       case 'notification':
         return this.#notification(line, message);
       case 'request':
-        return this.#childRequest(line, message);
+        return this.#childRequest({ ...message, text: line });
+      case 'cancelled':
+        return this.#cancelled({ ...message, text: line });
       case 'noise':
         return this.#events.onNoise(line);
     }
@@ -139,7 +158,7 @@ export class Conversation {
       if (pending && ownText !== undefined) pending.asker.onNotification(towardsCaller(line, about, ownText));
       return;
     }
-    if (method === 'notifications/progress' || method === 'notifications/cancelled') return;
+    if (method === 'notifications/progress') return;
     if (method === 'notifications/message') this.#logMessage(line);
     else this.#events.onNotification(method, line, undefined);
   }
@@ -149,22 +168,52 @@ export class Conversation {
    * any; where callers of several sessions wait it could show one what another does, and is dropped.
    */
   #logMessage(line: string): void {
-    const calls = [...this.#pending.values()].filter(({ method }) => method !== 'subscriptions/listen');
+    const calls = [...this.#pending.values()].filter(
+      ({ method, asker }) => method !== 'subscriptions/listen' && asker.isBridge !== true,
+    );
     const [first] = calls;
     if (!first) return this.#events.onNotification('notifications/message', line, undefined);
-    if (calls.length === 1) return first.asker.onNotification(line);
     const { session } = first.asker;
+    if (calls.length === 1) {
+      if (this.#events.admitsLog(line, session)) first.asker.onNotification(line);
+      return;
+    }
     if (session === undefined || calls.some(({ asker }) => asker.session !== session)) return;
     this.#events.onNotification('notifications/message', line, session);
   }
 
-  #childRequest(line: string, { idText, method }: Extract<FromChild, { kind: 'request' }>): void {
-    const result = method === 'ping' ? '{}' : this.#events.onChildRequest(method, line);
-    const said =
-      result === undefined
-        ? `"error":${JSON.stringify({ code: -32601, message: `This client does not serve ${method.slice(0, 128)}.` })}`
-        : `"result":${result}`;
-    this.notify(`{"jsonrpc":"2.0","id":${idText},${said}}`);
+  #childRequest(request: ChildRequest): void {
+    const { idText, method } = request;
+    const answer = method === 'ping' ? { result: '{}' } : this.#events.onChildRequest(request);
+    if (answer === 'later') return;
+    if (answer !== 'refused') this.notify(`{"jsonrpc":"2.0","id":${idText},"result":${answer.result}}`);
+    else this.refuse(idText, -32601, `This client does not serve ${method.slice(0, 128)}.`);
+  }
+
+  /** Tells the child that its request will not be answered. `idText` is the child's own. */
+  refuse(idText: string, code: number, message: string): void {
+    this.notify(`{"jsonrpc":"2.0","id":${idText},"error":${JSON.stringify({ code, message })}}`);
+  }
+
+  /** On stdio a server ends a subscription by its result or by cancelling it; over HTTP it is the result. */
+  #cancelled(request: Omit<ChildRequest, 'method'>): void {
+    const number = Number(request.idText);
+    const pending = this.#pending.get(number);
+    if (pending?.method === 'subscriptions/listen') this.#endSubscription(number, pending);
+    else this.#events.onChildCancelled(request);
+  }
+
+  /** The child will be stopped: who listens is told the end that it would have said. */
+  endSubscriptions(): void {
+    for (const [number, pending] of [...this.#pending])
+      if (pending.method === 'subscriptions/listen') this.#endSubscription(number, pending);
+  }
+
+  #endSubscription(number: number, { idText, asker }: Pending): void {
+    this.#pending.delete(number);
+    const meta = `{${JSON.stringify(metaKeys.subscriptionId)}:${idText}}`;
+    const result = `{"resultType":"complete","_meta":${meta}}`;
+    asker.onAnswer(`{"jsonrpc":"2.0","id":${idText},"result":${result}}`, undefined);
   }
 
   /** The child is gone; everybody who waits is told. */

@@ -181,14 +181,10 @@ describe('an exchange with a legacy child', () => {
     const aborter = new AbortController();
     const listening = await one.post(undefined, headers, { httpMethod: 'GET', signal: aborter.signal });
     const text = streamOf(listening);
-    one.children.last.say({
-      jsonrpc: '2.0',
-      method: 'notifications/resources/updated',
-      params: { uri: 'a' },
-    });
+    one.children.last.say({ jsonrpc: '2.0', method: 'notifications/resources/list_changed' });
     await settle();
     aborter.abort();
-    assert.match(await text, /resources\/updated/);
+    assert.match(await text, /resources\/list_changed/);
   });
 
   it('shows a log message to nobody who might not be meant', async () => {

@@ -2,7 +2,8 @@
 
 import { readInstanceId, type InstanceId, type ServerName } from '@cruvero/core';
 import type { Log, ServersRead } from '@cruvero/ports';
-import type { CommandServer, Instance } from './instance.ts';
+import type { CommandServer } from './entry.ts';
+import type { Instance } from './instance.ts';
 import { canonicalJson } from './listing.ts';
 
 export interface FleetParts {

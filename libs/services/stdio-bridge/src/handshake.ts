@@ -24,12 +24,13 @@ export type ChildFace = ServerFace & {
   readonly supported: readonly string[];
 };
 
-const clientInfo = { name: 'cruvero-stdio-bridge', version: '0.1.0' };
+/** How this bridge names itself to servers. */
+export const bridgeInfo = { name: 'cruvero-stdio-bridge', version: '0.1.0' };
 
 /** For requests of the bridge itself to a modern child. */
 export const ownEnvelope: JsonObject = {
   [metaKeys.protocolVersion]: modernLatest,
-  [metaKeys.clientInfo]: clientInfo,
+  [metaKeys.clientInfo]: bridgeInfo,
   [metaKeys.clientCapabilities]: {},
 };
 
@@ -65,7 +66,7 @@ function modernFace(resultText: string): ChildFace | undefined {
 }
 
 async function initialize(conversation: Conversation, clock: Clock, timeoutMs: number): Promise<Greeted> {
-  const params = JSON.stringify({ protocolVersion: legacyLatest, capabilities: {}, clientInfo });
+  const params = JSON.stringify({ protocolVersion: legacyLatest, capabilities: {}, clientInfo: bridgeInfo });
   const reply = await askChild(conversation, 'initialize', params, timeoutMs, clock);
   if (reply.kind === 'error') return { problem: `it refused initialize: ${reply.message}` };
   if (reply.kind === 'silent') return { problem: reply.detail };

@@ -1,21 +1,40 @@
-/** Answers a caller's initialize from what the child said at its start: the child is initialised once, callers many times. */
+/**
+ * Answers a caller's initialize: from what the child said at its start, for that is initialised once and callers many times;
+ * or, where the caller can be asked something, by a child of its own.
+ */
 
-import { changeMembers, isLegacyVersion, stringParam, type RequestMessage } from '@cruvero/core';
-import type { Clock, UpstreamResponse } from '@cruvero/ports';
+import { changeMembers, isLegacyVersion, paramText, stringParam, type RequestMessage } from '@cruvero/core';
+import type { UpstreamRequest, UpstreamResponse } from '@cruvero/ports';
 import { json, refusal } from './answers.ts';
+import type { Exchanged, ExchangeParts } from './asking.ts';
 import type { Instance, Live } from './instance.ts';
+import { letsServerAsk, type OwnChild } from './own-child.ts';
+import type { BridgeSession } from './sessions.ts';
 
-export function openSession(
+type Session = BridgeSession<OwnChild>;
+
+/** Never rejects. */
+export async function openSession(
   instance: Instance,
   live: Live,
   message: RequestMessage,
-  clock: Clock,
-): UpstreamResponse {
-  const session = instance.sessions.open(clock.monotonicMs());
+  request: UpstreamRequest,
+  parts: ExchangeParts,
+): Promise<Exchanged> {
+  const session = instance.sessions.open(parts.clock.monotonicMs());
   if (!session) {
     const detail = 'All sessions of this server are in use; try again.';
     return refusal({ fault: 'overloaded', detail, retryAfterMs: 5_000 }, message.idText);
   }
+  if (letsServerAsk(paramText(message.params, 'capabilities'))) {
+    const own = await instance.ownChildren.start(session);
+    if (own) return welcomeByOwn(instance, session, own, message, request, parts);
+    if (instance.sessions.get(session.id) !== session) return unreachable('the session was ended');
+  }
+  return welcome(session, live, message);
+}
+
+function welcome(session: Session, live: Live, message: RequestMessage): UpstreamResponse {
   const result = changeMembers(live.face.resultText, {
     protocolVersion: JSON.stringify(
       agreed(stringParam(message.params, 'protocolVersion'), live.face.version),
@@ -28,4 +47,27 @@ export function openSession(
 /** An older version than the child's is granted: what the child sends is a superset of it. */
 function agreed(asked: string | undefined, childs: string): string {
   return asked !== undefined && isLegacyVersion(asked) && asked < childs ? asked : childs;
+}
+
+/** The child answers for itself. Without a welcome there is no session. */
+async function welcomeByOwn(
+  instance: Instance,
+  session: Session,
+  own: OwnChild,
+  message: RequestMessage,
+  { timeoutMs, signal }: UpstreamRequest,
+  { bounds }: ExchangeParts,
+): Promise<Exchanged> {
+  const greeting = await own.greet(message, Math.min(timeoutMs, bounds.initializeTimeoutMs), signal);
+  if (greeting.kind === 'welcome' && !signal.aborted)
+    return json(greeting.text, 200, { 'mcp-session-id': session.id });
+  instance.sessions.end(session.id);
+  if (signal.aborted) return { fault: 'aborted', detail: 'the caller went away', neverLeft: true };
+  if (greeting.kind === 'error') return json(greeting.text);
+  return unreachable(greeting.kind === 'silent' ? greeting.detail : 'the session was ended');
+}
+
+/** To greet a child does nothing that may not be done twice. */
+function unreachable(detail: string): Exchanged {
+  return { fault: 'unreachable', detail, neverLeft: true };
 }

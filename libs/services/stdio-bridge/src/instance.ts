@@ -1,26 +1,20 @@
 /** One supervised child: spawned, greeted, listed, started again when it dies, and taken away cleanly. */
 
-import type { InstanceId, ServerName } from '@cruvero/core';
-import type {
-  Child,
-  ChildExit,
-  Children,
-  ChildUsage,
-  Clock,
-  ConfiguredServer,
-  Log,
-  Random,
-  Timer,
-} from '@cruvero/ports';
-import type { BridgeBounds } from './bounds.ts';
-import { Conversation } from './conversation.ts';
+import type { InstanceId, JsonObject, ServerName } from '@cruvero/core';
+import type { Child, ChildExit, ChildUsage, Random, Timer } from '@cruvero/ports';
+import type { Conversation, ConversationEvents } from './conversation.ts';
+import type { CommandServer } from './entry.ts';
 import { greet, type ChildFace } from './handshake.ts';
 import { listChild, type Listing } from './listing.ts';
-import { ChildLines } from './log-lines.ts';
-import { BridgeSessions } from './sessions.ts';
+import { LogLevels } from './log-levels.ts';
+import type { OwnChild } from './own-child.ts';
+import { OwnChildren, type OwnChildrenEvents } from './own-children.ts';
+import { askChild } from './own-request.ts';
+import { childParam } from './remap.ts';
+import { BridgeSessions, type BridgeSession } from './sessions.ts';
+import { describeExit, spawnChild, type SpawnParts } from './spawn.ts';
+import { Subscriptions } from './subscriptions.ts';
 import { startSupervision, stepSupervision, type Supervision, type SupervisionEvent } from './supervision.ts';
-
-export type CommandServer = Extract<ConfiguredServer, { kind: 'command' }>;
 
 /** A child that answers. */
 export interface Live {
@@ -28,12 +22,8 @@ export interface Live {
   readonly face: ChildFace;
 }
 
-export interface InstanceParts {
-  readonly children: Children;
-  readonly clock: Clock;
+export interface InstanceParts extends SpawnParts {
   readonly random: Random;
-  readonly log: Log;
-  readonly bounds: BridgeBounds;
   /** 128 bits that nobody can guess. */
   readonly newSessionId: () => string;
   /** The result for a request of the child, as JSON; undefined refuses it. */
@@ -41,6 +31,7 @@ export interface InstanceParts {
   /** A child answers and its tools are known, for the first time or again. */
   readonly onListed: (instance: Instance, listing: Listing) => void;
   readonly onDeath: (instance: Instance) => void;
+  readonly ownChildren: OwnChildrenEvents;
 }
 
 /** Several list_changed in a row are one. */
@@ -51,7 +42,11 @@ export class Instance {
   readonly server: ServerName;
   readonly id: InstanceId;
   readonly entry: CommandServer;
-  readonly sessions: BridgeSessions;
+  readonly sessions: BridgeSessions<OwnChild>;
+  readonly ownChildren: OwnChildren;
+  /** What the child holds for sessions that use it together. */
+  readonly levels = new LogLevels();
+  readonly subscriptions: Subscriptions;
   restarts = 0;
   #state: Supervision;
   #draining = false;
@@ -73,7 +68,11 @@ export class Instance {
     this.id = id;
     this.entry = entry;
     this.#parts = parts;
-    this.sessions = new BridgeSessions(parts.bounds, parts.newSessionId);
+    this.sessions = new BridgeSessions(parts.bounds, parts.newSessionId, (session) =>
+      this.#sessionEnded(session),
+    );
+    this.ownChildren = new OwnChildren(entry, this.sessions, parts, parts.ownChildren);
+    this.subscriptions = new Subscriptions(parts.bounds.subscriptionsMax);
     this.#state = startSupervision(parts.clock.monotonicMs());
     this.#sweep = parts.clock.every(60_000, () => this.sessions.sweep(parts.clock.monotonicMs()));
     this.#spawn();
@@ -96,8 +95,14 @@ export class Instance {
     return this.#live?.face.era;
   }
 
+  /** Requests that its children have not answered yet. */
   get pending(): number {
-    return this.#live?.conversation.pending ?? 0;
+    return (this.#live?.conversation.pending ?? 0) + this.ownChildren.pending;
+  }
+
+  /** It takes no new requests any more. */
+  get draining(): boolean {
+    return this.#draining;
   }
 
   /** 0 while it does not answer. */
@@ -166,37 +171,59 @@ export class Instance {
   }
 
   #spawn(): void {
-    const { children, log, bounds, clock } = this.#parts;
-    const lines = new ChildLines(
-      (line) => log.info('child says', { line }),
-      bounds.logLinesPerSecondMax,
-      this.entry.env,
-    );
-    const events = {
-      onLine: (line: string) => conversation.read(line),
-      onStderr: (text: string) => lines.feed(text, clock.monotonicMs()),
-      onExit: (exit: ChildExit) => {
-        lines.flush(clock.monotonicMs());
-        this.#died(conversation, exit);
-      },
-    };
     this.#problem = undefined;
-    const child = children.spawn(this.entry, events, bounds.lineBytesMax);
-    const conversation: Conversation = new Conversation(child, this.#listener(lines), bounds.pendingMax);
+    const { child, conversation } = spawnChild(this.entry, this.#parts, this.#listener(), (exit, spoken) =>
+      this.#died(spoken, exit),
+    );
     this.#child = child;
     void this.#introduce(child, conversation);
   }
 
-  #listener(lines: ChildLines) {
-    const { clock, onChildRequest } = this.#parts;
+  /** What the child says of its own accord; it asks nobody, for nobody here is its only client. */
+  #listener(): Omit<ConversationEvents, 'onNoise'> {
+    const { onChildRequest } = this.#parts;
     return {
-      onNotification: (method: string, text: string, session: string | undefined) => {
-        this.sessions.tell(text, session);
+      onNotification: (method, text, session) => {
+        this.sessions.tell(text, session, this.#listeners(method, text));
         if (listChanged.test(method)) this.#relistSoon();
       },
-      onChildRequest: (method: string, text: string) => onChildRequest?.(this.server, method, text),
-      onNoise: (line: string) => lines.line(`(stdout, not JSON-RPC) ${line}`, clock.monotonicMs()),
+      admitsLog: (text, session) =>
+        session === undefined || this.levels.admits(session, childParam(text, 'level')),
+      onChildRequest: ({ method, text }) => {
+        const result = onChildRequest?.(this.server, method, text);
+        return result === undefined ? 'refused' : { result };
+      },
+      onChildCancelled: () => undefined,
     };
+  }
+
+  /** Who of the sessions wants a notification. */
+  #listeners(method: string, text: string): ((session: string) => boolean) | undefined {
+    if (method === 'notifications/message') {
+      const level = childParam(text, 'level');
+      return (session) => this.levels.admits(session, level);
+    }
+    if (method !== 'notifications/resources/updated') return undefined;
+    const uri = childParam(text, 'uri');
+    return (session) => uri !== undefined && this.subscriptions.wants(session, uri);
+  }
+
+  /** What the child held for it alone is taken back. */
+  #sessionEnded({ id, own }: BridgeSession<OwnChild>): void {
+    if (own) return this.ownChildren.leave(own);
+    const level = this.levels.leave(id);
+    const uris = this.subscriptions.leave(id);
+    if (this.#draining) return;
+    if (level !== undefined) this.tellChild('logging/setLevel', { level });
+    for (const uri of uris) this.tellChild('resources/unsubscribe', { uri });
+  }
+
+  /** A request of the bridge itself, whose answer changes nothing. */
+  tellChild(method: 'logging/setLevel' | 'resources/unsubscribe', params: JsonObject): void {
+    const { bounds, clock } = this.#parts;
+    const conversation = this.#live?.conversation;
+    if (conversation)
+      void askChild(conversation, method, JSON.stringify(params), bounds.listTimeoutMs, clock);
   }
 
   async #introduce(child: Child, conversation: Conversation): Promise<void> {
@@ -240,7 +267,9 @@ export class Instance {
     this.#relist?.cancel();
     this.restarts += 1;
     this.#parts.onDeath(this);
-    this.sessions.childDied();
+    this.sessions.childDied((id) => this.levels.has(id) || this.subscriptions.has(id));
+    this.levels.forget();
+    this.subscriptions.forget();
     conversation.end(reason);
     this.#step({ event: 'died', reason });
   }
@@ -271,24 +300,18 @@ export class Instance {
     this.#sweep.cancel();
     for (const waiter of [...this.#waiters]) waiter(undefined);
     const conversation = this.#live?.conversation;
-    if (conversation) {
-      const bound = Promise.withResolvers<void>();
-      const timer = clock.after(bounds.drainMs, () => bound.resolve());
-      await Promise.race([conversation.idle(), bound.promise]);
-      timer.cancel();
-    }
+    const bound = Promise.withResolvers<void>();
+    const timer = clock.after(bounds.drainMs, () => bound.resolve());
+    const idle = Promise.all([conversation?.idle(), this.ownChildren.idle()]);
+    await Promise.race([idle, bound.promise]);
+    timer.cancel();
     this.#state = { at: 'stopped' };
     this.#settled.resolve('failed');
     this.#discovered.resolve(false);
     this.sessions.endAll();
-    await this.#child?.stop(bounds.stopGraceMs);
+    conversation?.endSubscriptions();
+    await Promise.all([this.#child?.stop(bounds.stopGraceMs), this.ownChildren.gone()]);
     conversation?.end('the server is being stopped');
     this.#live = undefined;
   }
-}
-
-function describeExit(exit: ChildExit): string {
-  if (exit.spawnError !== undefined) return exit.spawnError;
-  if (exit.signal !== null) return `it was ended by ${exit.signal}`;
-  return `it ended with exit code ${exit.code ?? 'unknown'}`;
 }

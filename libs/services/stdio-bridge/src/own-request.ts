@@ -28,6 +28,7 @@ export function askChild(
     };
     const number = conversation.ask(ownMessage(method, paramsText), {
       session: undefined,
+      isBridge: true,
       onNotification: () => undefined,
       onAnswer: (text) => done(readReply(text)),
       onGone: (detail) => done({ kind: 'silent', detail }),

@@ -21,6 +21,7 @@ describe('the settings of the stdio bridge', () => {
         bodyBytesMax: 4 << 20,
         allowedHosts: [],
         allowedOrigins: [],
+        bounds: { ownChildrenMax: 8 },
       },
     });
   });
@@ -32,6 +33,7 @@ describe('the settings of the stdio bridge', () => {
         CRUVERO_STDIO_BRIDGE_PUBLIC_URL: 'ftp://x',
         CRUVERO_MCP_HEARTBEAT_INTERVAL: '1ms',
         CRUVERO_STDIO_BRIDGE_ALLOWED_HOSTS: 'https://x/',
+        CRUVERO_STDIO_BRIDGE_OWN_CHILDREN_MAX: '-1',
       },
       stdioBridgeSettings('machine-1'),
     );
@@ -40,6 +42,7 @@ describe('the settings of the stdio bridge', () => {
       'CRUVERO_MCP_HEARTBEAT_INTERVAL',
       'CRUVERO_STDIO_BRIDGE_ALLOWED_HOSTS',
       'CRUVERO_STDIO_BRIDGE_LISTEN_ADDR',
+      'CRUVERO_STDIO_BRIDGE_OWN_CHILDREN_MAX',
       'CRUVERO_STDIO_BRIDGE_PUBLIC_URL',
     ]);
   });

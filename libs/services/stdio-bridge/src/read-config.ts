@@ -8,6 +8,7 @@ import {
   type HostPort,
   type Reader,
 } from '@cruvero/chassis';
+import { defaultBridgeBounds } from './bounds.ts';
 import type { StdioBridgeConfig } from './bridge.ts';
 
 const dayMs = 86_400_000;
@@ -49,6 +50,14 @@ export const stdioBridgeSettings =
         }),
         ...(publicUrl === undefined ? {} : { publicUrl }),
         ...readHttp(read),
+        bounds: {
+          ownChildrenMax: read.integer('CRUVERO_STDIO_BRIDGE_OWN_CHILDREN_MAX', {
+            orElse: defaultBridgeBounds.ownChildrenMax,
+            min: 0,
+            max: 1_000,
+            help: 'Processes of one instance that serve a single session each, because its client declares sampling, elicitation or roots; beyond it the one idle longest is ended. 0: such clients use the process that all use, and cannot be asked.',
+          }),
+        },
       },
     };
   };

@@ -4,7 +4,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isFault, readMessage, type RequestMessage } from '@cruvero/core';
 import fc from 'fast-check';
-import { asLine, endOfSubscription, readFromChild, towardsCaller, towardsChild } from './remap.ts';
+import {
+  answerTowardsChild,
+  asLine,
+  childParam,
+  endOfSubscription,
+  readFromChild,
+  towardsCaller,
+  towardsChild,
+} from './remap.ts';
 
 function request(text: string): RequestMessage {
   const message = readMessage(text);
@@ -137,11 +145,32 @@ describe('remapping towards the caller', () => {
       5,
       '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"mine","progress":1}}',
     ]);
-    assert.equal(about('notifications/cancelled', { requestId: 5 })?.[1], 5);
     const meta = { 'io.modelcontextprotocol/subscriptionId': 8 };
     assert.equal(about('notifications/tools/list_changed', { _meta: meta })?.[1], 8);
     assert.equal(about('notifications/tools/list_changed', {}), undefined);
     assert.equal(about('notifications/progress', { progressToken: 'foreign' }), undefined);
+  });
+
+  it('leaves open whose id a cancellation names, whatever that id is', () => {
+    for (const requestId of ['5', '"of its own"', '-1']) {
+      const line = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${requestId} }}`;
+      const read = readFromChild(line);
+      assert.ok(read.kind === 'cancelled');
+      assert.equal(read.idText, requestId);
+      assert.equal(towardsCaller(line, { span: read.id }, '77'), line.replace(requestId, '77'));
+    }
+  });
+
+  it('gives an answer of the caller the id by which the child asked, and one line', () => {
+    const text = '\n{"jsonrpc":"2.0", "id":77,\n"result":{"n":1.50,"id":77}}';
+    assert.equal(answerTowardsChild(text, '"q"'), '{"jsonrpc":"2.0", "id":"q", "result":{"n":1.50,"id":77}}');
+  });
+
+  it('reads one string of the params of a message', () => {
+    const line = '{"jsonrpc":"2.0","method":"m","params":{"uri":"a\\u0062","level":3}}';
+    assert.equal(childParam(line, 'uri'), 'ab');
+    assert.equal(childParam(line, 'level'), undefined);
+    assert.equal(childParam('{"jsonrpc":"2.0","method":"m"}', 'uri'), undefined);
   });
 
   it('restores the subscription id in the end of a subscription', () => {

@@ -77,7 +77,9 @@ export interface Reference {
 
 export type FromChild =
   | { readonly kind: 'answer'; readonly reference: Reference; readonly errorCode: number | undefined }
-  | { readonly kind: 'request'; readonly idText: string; readonly method: string }
+  /** `id` is where the child's own id stands, of the request that it makes or of the one that it takes back. */
+  | { readonly kind: 'request'; readonly idText: string; readonly id: Span; readonly method: string }
+  | { readonly kind: 'cancelled'; readonly idText: string; readonly id: Span }
   | {
       readonly kind: 'notification';
       readonly method: string;
@@ -119,7 +121,8 @@ function walk(line: string): FromChild {
   const id = members.get('id');
   const method = stringAt(line, members.get('method'));
   if (method !== undefined) {
-    if (id) return { kind: 'request', idText: textOf(line, id), method };
+    if (id) return { kind: 'request', idText: textOf(line, id), id, method };
+    if (method === 'notifications/cancelled') return cancelled(line, members.get('params'));
     return { kind: 'notification', method, about: subject(line, method, members.get('params')) };
   }
   const reference = numberAt(line, id);
@@ -141,12 +144,27 @@ function subject(line: string, method: string, params: Span | undefined): Subjec
     const token = numberAt(line, memberOf(line, params, 'progressToken'));
     return token && { ...token, by: 'token' };
   }
-  const id =
-    method === 'notifications/cancelled'
-      ? memberOf(line, params, 'requestId')
-      : memberOf(line, memberOf(line, params, '_meta'), metaKeys.subscriptionId);
+  const id = memberOf(line, memberOf(line, params, '_meta'), metaKeys.subscriptionId);
   const reference = numberAt(line, id);
   return reference && { ...reference, by: 'id' };
+}
+
+/** Whose id it names is for the reader to find out: its own question's, or the subscription's that it ends. */
+function cancelled(line: string, params: Span | undefined): FromChild {
+  const id = memberOf(line, params, 'requestId');
+  return id ? { kind: 'cancelled', idText: textOf(line, id), id } : { kind: 'noise' };
+}
+
+/** A string parameter of a child's message; undefined where there is none. */
+export function childParam(line: string, name: string): string | undefined {
+  const members = wholeObject(line);
+  if (isJsonProblem(members)) return undefined;
+  return stringAt(line, memberOf(line, members.get('params'), name));
+}
+
+/** The caller's answer with the id by which the child asked. */
+export function answerTowardsChild(text: string, idText: string): string {
+  return asLine(changeMembers(text.trim(), { id: idText }));
 }
 
 function numberAt(line: string, span: Span | undefined): Reference | undefined {
@@ -154,8 +172,8 @@ function numberAt(line: string, span: Span | undefined): Reference | undefined {
   return span && digits && /^[0-9]{1,15}$/.test(digits) ? { number: Number(digits), span } : undefined;
 }
 
-/** The line with the caller's own id or token where ours stood. */
-export function towardsCaller(line: string, reference: Reference, ownText: string): string {
+/** The line with the caller's own id or token where ours stood, or ours where the child's stood. */
+export function towardsCaller(line: string, reference: Pick<Reference, 'span'>, ownText: string): string {
   return splice(line, [{ span: reference.span, text: ownText }]);
 }
 

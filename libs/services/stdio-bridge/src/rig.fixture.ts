@@ -72,8 +72,10 @@ export interface Rig extends AsyncDisposable {
     headers?: Readonly<Record<string, string>>,
     more?: Partial<UpstreamRequest>,
   ): Promise<UpstreamResponse | UpstreamFault>;
-  /** Opens a legacy session and gives its header. */
-  session(): Promise<Record<string, string>>;
+  /** Opens a legacy session and gives its header. With capabilities it may get a child of its own. */
+  session(capabilities?: object): Promise<Record<string, string>>;
+  /** Opens the GET stream of a session. */
+  listen(headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Heard>;
 }
 
 export async function rig(behaviour: Behaviour, options: RigOptions = {}): Promise<Rig> {
@@ -118,9 +120,13 @@ export async function rig(behaviour: Behaviour, options: RigOptions = {}): Promi
     telemetry,
     source,
     post,
-    async session() {
+    async listen(headers, signal = new AbortController().signal) {
+      return new Heard(await post(undefined, headers, { httpMethod: 'GET', signal }));
+    },
+    async session(capabilities = {}) {
+      const clientInfo = { name: 'rig', version: '1' };
       const opened = response(
-        await post(call('initialize', { protocolVersion: '2025-11-25', capabilities: {} })),
+        await post(call('initialize', { protocolVersion: '2025-11-25', capabilities, clientInfo })),
       );
       return { 'mcp-session-id': opened.headers['mcp-session-id'] ?? assert.fail('no session id') };
     },
@@ -166,6 +172,8 @@ export function textOf(got: UpstreamResponse | UpstreamFault): string {
 
 export interface Told {
   readonly id?: unknown;
+  readonly method?: string;
+  readonly params?: Readonly<Record<string, unknown>>;
   readonly result?: Readonly<Record<string, unknown>>;
   readonly error?: {
     readonly code: number;
@@ -183,4 +191,36 @@ export async function streamOf(got: UpstreamResponse | UpstreamFault): Promise<s
   let text = '';
   for await (const chunk of body.chunks) text += chunk;
   return text;
+}
+
+/** Reads a stream in the background; what has come stands in `messages`. */
+export class Heard {
+  readonly messages: Told[] = [];
+  over: 'open' | 'ended' | 'broken' = 'open';
+
+  constructor(got: UpstreamResponse | UpstreamFault) {
+    const { body } = response(got);
+    if (body.kind === 'stream') void this.#read(body.chunks);
+    else assert.fail(`the body is text: ${body.text}`);
+  }
+
+  async #read(chunks: AsyncIterable<string>): Promise<void> {
+    try {
+      for await (const chunk of chunks)
+        for (const line of chunk.match(/^data: .*$/gm) ?? [])
+          this.messages.push(JSON.parse(line.slice(6)) as Told);
+      this.over = 'ended';
+    } catch {
+      this.over = 'broken';
+    }
+  }
+
+  get methods(): (string | undefined)[] {
+    return this.messages.map(({ method }) => method);
+  }
+
+  /** The last request of this method. */
+  asked(method: string): Told {
+    return this.messages.findLast((message) => message.method === method) ?? assert.fail(`no ${method} came`);
+  }
 }

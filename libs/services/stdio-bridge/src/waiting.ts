@@ -2,7 +2,7 @@
 
 import { errorText, events, json } from './answers.ts';
 import type { Asker } from './conversation.ts';
-import { EventStream } from './event-stream.ts';
+import { EventStream, isLarger, type Lane } from './event-stream.ts';
 import type { UpstreamFault, UpstreamRequest, UpstreamResponse } from '@cruvero/ports';
 
 export interface WaitingOptions {
@@ -15,7 +15,7 @@ export interface WaitingOptions {
   onOver(outcome: string): void;
 }
 
-export class Waiting implements Asker {
+export class Waiting implements Asker, Lane {
   readonly session: string | undefined;
   readonly #options: WaitingOptions;
   readonly #head = Promise.withResolvers<UpstreamResponse | UpstreamFault>();
@@ -36,22 +36,51 @@ export class Waiting implements Asker {
     return this.#stream !== undefined;
   }
 
+  get open(): boolean {
+    return !this.#over;
+  }
+
   onNotification(text: string): void {
+    this.notify(text);
+  }
+
+  notify(text: string): void {
     if (this.#over) return;
-    if (!this.#stream) {
-      this.#stream = new EventStream(this.#options.streamCharsMax);
-      this.#head.resolve(events(this.#stream));
-    }
-    this.#stream.notify(text);
+    const stream = this.#stream ?? this.#newStream();
+    stream.notify(text);
+    this.#answerWith(stream);
+  }
+
+  carry(text: string): boolean {
+    if (this.#over) return false;
+    const stream = this.#stream ?? this.#newStream();
+    // Asked before the head goes out: for something that is not sent the answer need not become a stream.
+    if (!stream.carry(text)) return false;
+    this.#answerWith(stream);
+    return true;
+  }
+
+  #newStream(): EventStream {
+    return new EventStream(this.#options.streamCharsMax, this.#options.request.bytesMax);
+  }
+
+  #answerWith(stream: EventStream): void {
+    if (this.#stream) return;
+    this.#stream = stream;
+    this.#head.resolve(events(stream));
   }
 
   onAnswer(text: string, errorCode: number | undefined): void {
     const { bytesMax } = this.#options.request;
-    if (text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax) {
+    if (isLarger(text, bytesMax)) {
       this.fail('too_large', `the answer is larger than ${bytesMax} bytes`);
       return;
     }
-    this.#finish(errorCode === undefined ? 'ok' : 'error');
+    this.#answer(text, errorCode, errorCode === undefined ? 'ok' : 'error');
+  }
+
+  #answer(text: string, errorCode: number | undefined, outcome: string): void {
+    this.#finish(outcome);
     if (this.#stream) this.#stream.finish(text);
     else this.#head.resolve(json(text, this.#options.statusOf(errorCode)));
   }
@@ -62,7 +91,7 @@ export class Waiting implements Asker {
 
   /** The caller has taken the request back by a message; nobody reads the answer, but somebody may hold the line. */
   cancelled(idText: string): void {
-    this.onAnswer(errorText({ fault: 'cancelled' }, idText), -31099);
+    this.#answer(errorText({ fault: 'cancelled' }, idText), -31099, 'cancelled');
   }
 
   /** The request has left: whoever sends it again may do it twice. */

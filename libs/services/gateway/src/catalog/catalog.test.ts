@@ -36,7 +36,7 @@ function stage(
   let current: Snapshot = snapshot(servers);
   const links = new Links(
     { ...defaultBounds, timeoutMs: 5_000 },
-    { upstreams: { http: fleet }, clock, clientInfo: {} },
+    { upstreams: { http: fleet }, clock, random: () => 0.5, clientInfo: {} },
   );
   const catalog = new Catalog(
     {
@@ -56,7 +56,7 @@ function stage(
     catalog.follow(diffSnapshots(before, current));
   };
   const list = (kind: ListKind = 'tools', profile: PolicyProfile = defaultProfile, of = tenant()) =>
-    JSON.parse(catalog.list(kind, of, profile)) as Record<string, JsonObject[]> & { _meta?: JsonObject };
+    JSON.parse(catalog.views.list(kind, { door: 'aggregate', names: 'canonical' }, of, profile, 'legacy') ?? '') as Record<string, JsonObject[]> & { _meta?: JsonObject };
   const names = (profile?: PolicyProfile): unknown[] =>
     (list('tools', profile)['tools'] ?? []).map((tool) => tool['name']);
   return { clock, fleet, telemetry, told, catalog, links, follow, list, names };
@@ -371,14 +371,14 @@ describe('the catalog', () => {
         tool('plain'),
       ];
     });
-    assert.equal(catalog.idempotent(one('a'), 'read'), false, 'not seen yet');
+    assert.equal(catalog.toolOf(one('a'), 'read'), undefined, 'not seen yet');
     await settle();
     const repeatable = ['read', 'put', 'no', 'odd', 'plain', 'other'].filter((name) =>
-      catalog.idempotent(one('a'), name),
+      catalog.toolOf(one('a'), name)?.repeatable,
     );
     assert.deepEqual(repeatable, ['read', 'put']);
-    assert.equal(catalog.idempotent(one('a', { tenantId: tenant('acme') }), 'read'), false);
-    assert.equal(catalog.idempotent(one('unknown'), 'read'), false);
+    assert.equal(catalog.toolOf(one('a', { tenantId: tenant('acme') }), 'read'), undefined);
+    assert.equal(catalog.toolOf(one('unknown'), 'read'), undefined);
   });
 
   it('is settled when every server was looked at, also in vain', async () => {
@@ -409,7 +409,7 @@ describe('the catalog', () => {
     );
     assert.deepEqual(second.names(), ['mcp.a.x']);
     assert.equal(second.list('prompts')['prompts']?.length, 1);
-    assert.equal(second.catalog.idempotent(one('a'), 'x'), true);
+    assert.equal(second.catalog.toolOf(one('a'), 'x')?.repeatable, true);
     assert.equal(second.list()._meta, undefined);
   });
 

@@ -1,38 +1,36 @@
 /** What all servers offer, kept fresh in the background, so that a list is answered at once and no server can hold it up. */
 
 import {
-  aggregateResult,
-  filtersTools,
   isFault,
   listKinds,
-  permitTool,
-  exposedName,
   serverKey,
-  type Absence,
   type Fault,
   type ListKind,
   type ListedItem,
-  type PolicyProfile,
   type Server,
+  type ServerFace,
   type ServerKey,
   type Snapshot,
   type TenantId,
 } from '@cruvero/core';
 import type { Clock, Random, Telemetry, Timer } from '@cruvero/ports';
 import type { KnownLists } from '../control/last-known.ts';
-import { serversOf, type SnapshotChange } from '../control/state.ts';
+import type { SnapshotChange } from '../control/state.ts';
 import type { Links } from '../links.ts';
+import { ListEar } from './list-ear.ts';
 import {
   announcedLists,
   changedKinds,
   failed,
   look,
-  repeatableTools,
   seen,
   unknownLists,
   type Lists,
+  type Looked,
   type ServerLists,
 } from './server-lists.ts';
+import { toolFacts, type ToolFacts } from './tool-facts.ts';
+import { Views } from './views.ts';
 
 export interface CatalogParts {
   readonly links: Links;
@@ -51,8 +49,11 @@ const retryFirstMs = 1_000;
 interface Watched {
   server: Server;
   lists: ServerLists;
-  /** Tools that may run twice without harm. */
-  repeatable: ReadonlySet<string>;
+  tools: ReadonlyMap<string, ToolFacts>;
+  /** What the server said of itself when it was last looked at. */
+  face: ServerFace | undefined;
+  /** Lists that the server itself said have changed, since the last look began. */
+  notified: Set<ListKind>;
   looking: Promise<void> | undefined;
   again: boolean;
   /** Another version may stand at the address: what it said of itself is asked anew. */
@@ -65,14 +66,14 @@ interface Watched {
 export class Catalog {
   readonly #parts: CatalogParts;
   readonly #watched = new Map<ServerKey, Watched>();
-  /** Aggregate results by tenant, kind and profile; dropped as soon as anything of it changes. */
-  readonly #results = new Map<
-    string,
-    { readonly text: string; readonly profile: PolicyProfile | undefined }
-  >();
+  readonly #ear: ListEar;
+  /** What callers see of it. */
+  readonly views: Views;
 
   constructor(parts: CatalogParts, known: KnownLists) {
     this.#parts = parts;
+    this.views = new Views({ snapshot: parts.snapshot, listsOf: (server) => this.listsOf(server) });
+    this.#ear = new ListEar(parts.links, (server, kinds) => this.#heard(server, kinds));
     for (const [key, server] of parts.snapshot().servers) this.#watch(key, server, readKnown(known[key]));
     parts.telemetry.metrics.gauge(
       'mcpgw_active_registrations',
@@ -81,31 +82,31 @@ export class Catalog {
     );
   }
 
-  /** The text of an aggregate list for one tenant, as this profile may see it. */
-  list(kind: ListKind, tenantId: TenantId, profile: PolicyProfile): string {
-    const hides = kind === 'tools' && profile.enforcementMode === 'enforce' && filtersTools(profile);
-    const by = hides ? profile : undefined;
-    const key = `${tenantId}/${kind}/${by?.name ?? ''}`;
-    const kept = this.#results.get(key);
-    // A call that began under an older policy brings an older profile of the same name.
-    if (kept && kept.profile === by) return kept.text;
-    const text = this.#aggregate(kind, tenantId, by);
-    this.#results.set(key, { text, profile: by });
-    return text;
+  /** What is known of one tool; undefined where the server never listed it. */
+  toolOf(server: Server, tool: string): ToolFacts | undefined {
+    return this.#of(server)?.tools.get(tool);
   }
 
-  /** True where the server said that the tool may run twice without harm. */
-  idempotent(server: Server, tool: string): boolean {
-    return this.#watched.get(serverKey(server.tenantId, server.name))?.repeatable.has(tool) ?? false;
+  /** What the server said of itself when it was last looked at; undefined before that. */
+  faceOf(server: Server): ServerFace | undefined {
+    return this.#of(server)?.face;
+  }
+
+  /** Looks at the server's lists now, and resolves when that is done. */
+  async refresh(server: Server): Promise<void> {
+    const watched = this.#of(server);
+    if (!watched) return;
+    this.#lookNow(watched);
+    await watched.looking;
   }
 
   listsOf(server: Server): ServerLists {
-    return this.#watched.get(serverKey(server.tenantId, server.name))?.lists ?? unknownLists;
+    return this.#of(server)?.lists ?? unknownLists;
   }
 
   /** Follows a new snapshot. */
   follow(change: SnapshotChange): void {
-    this.#results.clear();
+    this.views.clear();
     for (const server of change.removed) this.#unwatch(server);
     for (const server of change.added) {
       this.#watch(serverKey(server.tenantId, server.name), server, undefined);
@@ -133,6 +134,7 @@ export class Catalog {
   }
 
   close(): void {
+    this.#ear.close();
     for (const watched of this.#watched.values()) {
       watched.timer?.cancel();
       watched.abort.abort();
@@ -140,11 +142,25 @@ export class Catalog {
     this.#watched.clear();
   }
 
+  #of(server: Server): Watched | undefined {
+    return this.#watched.get(serverKey(server.tenantId, server.name));
+  }
+
+  /** A server said that its lists changed: they are looked at, and listeners told even where they read as before. */
+  #heard(server: Server, kinds: readonly ListKind[]): void {
+    const watched = this.#of(server);
+    if (!watched) return;
+    for (const kind of kinds) watched.notified.add(kind);
+    this.#lookNow(watched);
+  }
+
   #watch(key: ServerKey, server: Server, known: Lists | undefined): void {
     const watched: Watched = {
       server,
       lists: known ? { lists: known, state: { at: 'unknown' } } : announcedLists(server),
-      repeatable: repeatableTools(known),
+      tools: toolFacts(known),
+      face: undefined,
+      notified: new Set(),
       looking: undefined,
       again: false,
       replaced: false,
@@ -163,6 +179,7 @@ export class Catalog {
     watched.timer?.cancel();
     watched.abort.abort();
     this.#watched.delete(key);
+    this.#ear.forget(server);
     this.#parts.onChange(server.tenantId, server, listKinds);
   }
 
@@ -201,35 +218,46 @@ export class Catalog {
   }
 
   async #look(watched: Watched): Promise<void> {
-    const { clock, links, telemetry } = this.#parts;
-    const outcome = await this.#lookAtAny(watched, links);
+    const notified = new Set(watched.notified);
+    watched.notified.clear();
+    const outcome = await this.#lookAtAny(watched, this.#parts.links);
     if (watched.abort.signal.aborted) return;
     const { server } = watched;
     const before = watched.lists;
-    if (isFault(outcome)) {
-      watched.failures += 1;
-      watched.lists = failed(before, outcome, clock);
-      const state = watched.lists.state;
-      if (watched.failures === 1) {
-        telemetry.log.warn('a server cannot be listed', {
-          server: server.name,
-          reason: state.at === 'failed' ? state.reason : '',
-        });
-      }
-    } else {
-      watched.failures = 0;
-      watched.lists = seen(outcome, clock);
-      watched.repeatable = repeatableTools(outcome);
-    }
-    const kinds = isFault(outcome) ? [] : changedKinds(before.lists, outcome);
-    if (kinds.length > 0 || before.state.at !== watched.lists.state.at) this.#results.clear();
+    if (isFault(outcome)) this.#missed(watched, outcome);
+    else this.#saw(watched, outcome);
+    const kinds = isFault(outcome) ? [] : changedKinds(before.lists, outcome.lists, notified);
+    if (isFault(outcome)) for (const kind of notified) watched.notified.add(kind);
+    if (kinds.length > 0 || before.state.at !== watched.lists.state.at) this.views.clear();
     if (kinds.length > 0) this.#parts.onChange(server.tenantId, server, kinds);
   }
 
+  #missed(watched: Watched, fault: Fault): void {
+    watched.failures += 1;
+    watched.lists = failed(watched.lists, fault, this.#parts.clock);
+    const { state } = watched.lists;
+    if (watched.failures !== 1) return;
+    this.#parts.telemetry.log.warn('a server cannot be listed', {
+      server: watched.server.name,
+      reason: state.at === 'failed' ? state.reason : '',
+    });
+  }
+
+  #saw(watched: Watched, looked: Looked): void {
+    watched.failures = 0;
+    watched.lists = seen(looked.lists, this.#parts.clock);
+    watched.tools = toolFacts(looked.lists);
+    watched.face = looked.face;
+    for (const { tool, problem } of looked.dropped) {
+      this.#parts.telemetry.log.warn('a tool is not offered', { server: watched.server.name, tool, reason: problem });
+    }
+    this.#ear.listen(watched.server, looked.instance, looked.face);
+  }
+
   /** The first instance that answers speaks for the server. */
-  async #lookAtAny(watched: Watched, links: Links): Promise<Lists | Fault> {
+  async #lookAtAny(watched: Watched, links: Links): Promise<Looked | Fault> {
     const detail = 'it has no running instance';
-    let outcome: Lists | Fault = {
+    let outcome: Looked | Fault = {
       fault: 'upstream_unavailable',
       server: watched.server.name,
       detail,
@@ -240,34 +268,15 @@ export class Catalog {
     for (const instance of watched.server.instances) {
       const link = links.of(watched.server, instance);
       if (replaced) await link.reask();
-      outcome = await look(link, watched.abort);
+      outcome = await look(link, instance, watched.abort);
       if (isFault(outcome) && outcome.fault === 'upstream_broken' && watched.failures === 0 && !replaced) {
         // It may have been replaced by one of the other era.
         await link.reask();
-        outcome = await look(link, watched.abort);
+        outcome = await look(link, instance, watched.abort);
       }
       if (!isFault(outcome)) return outcome;
     }
     return outcome;
-  }
-
-  #aggregate(kind: ListKind, tenantId: TenantId, profile: PolicyProfile | undefined): string {
-    const listed: { server: Server['name']; items: readonly ListedItem[] }[] = [];
-    const absent: Absence[] = [];
-    for (const server of serversOf(this.#parts.snapshot(), tenantId)) {
-      const { lists, state } = this.listsOf(server);
-      const items = lists?.[kind] ?? [];
-      listed.push({
-        server: server.name,
-        items: profile ? items.filter((i) => permits(profile, server, i)) : items,
-      });
-      if (!lists)
-        absent.push({
-          server: server.name,
-          reason: state.at === 'failed' ? state.reason : 'It is being asked for the first time.',
-        });
-    }
-    return aggregateResult(kind, listed, absent);
   }
 
   #counts() {
@@ -275,10 +284,6 @@ export class Catalog {
     for (const { lists } of this.#watched.values()) counts[lists.state.at] += 1;
     return Object.entries(counts).map(([status, value]) => ({ value, labels: { status } }));
   }
-}
-
-function permits(profile: PolicyProfile, server: Server, item: ListedItem): boolean {
-  return permitTool(profile, exposedName(server.name, item.own)).allowed;
 }
 
 /** Undefined where the file has nothing usable on the server. */

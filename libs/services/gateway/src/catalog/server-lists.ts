@@ -3,18 +3,18 @@
 import {
   isFault,
   faultMessage,
-  isJsonObject,
   listKinds,
   listShapes,
-  parseJsonObject,
+  readParamHeaders,
   type Fault,
+  type Instance,
   type ListedItem,
   type ListKind,
   type Server,
   type ServerFace,
 } from '@cruvero/core';
 import type { Clock } from '@cruvero/ports';
-import { linkSessionKey, type UpstreamLink } from '@cruvero/upstream';
+import { linkTerms, type UpstreamLink } from '@cruvero/upstream';
 
 export type Lists = Readonly<Record<ListKind, readonly ListedItem[]>>;
 
@@ -41,8 +41,18 @@ export function announcedLists(server: Server): ServerLists {
   return { lists: { tools, resources: [], resourceTemplates: [], prompts: [] }, state: { at: 'unknown' } };
 }
 
+/** What one look at a server brought. */
+export interface Looked {
+  readonly lists: Lists;
+  readonly face: ServerFace;
+  /** The instance that spoke for the server. */
+  readonly instance: Instance;
+  /** Tools left out, and why. */
+  readonly dropped: readonly { readonly tool: string; readonly problem: string }[];
+}
+
 /** Asks the server for all its lists at once; kinds it does not declare are empty. */
-export async function look(link: UpstreamLink, abort: AbortController): Promise<Lists | Fault> {
+export async function look(link: UpstreamLink, instance: Instance, abort: AbortController): Promise<Looked | Fault> {
   const face = await link.face();
   if (isFault(face)) return face;
   const looked = await Promise.all(listKinds.map((kind) => lookKind(link, face, kind, abort)));
@@ -52,13 +62,26 @@ export async function look(link: UpstreamLink, abort: AbortController): Promise<
     if (isFault(items)) return items;
     lists[kind] = items;
   }
-  return lists as Lists;
+  const { offered, dropped } = offeredTools(face, lists.tools ?? []);
+  return { lists: { ...(lists as Lists), tools: offered }, face, instance, dropped };
+}
+
+/** A client leaves out tools whose `x-mcp-header` annotations break the rules (MCP 2026-07-28, "Custom headers"). */
+function offeredTools(face: ServerFace, tools: readonly ListedItem[]) {
+  const dropped: { readonly tool: string; readonly problem: string }[] = [];
+  if (face.era === 'legacy') return { offered: tools, dropped };
+  const offered = tools.filter(({ own, text }) => {
+    const headers = readParamHeaders(text);
+    if ('problem' in headers) dropped.push({ tool: own, problem: headers.problem });
+    return !('problem' in headers);
+  });
+  return { offered, dropped };
 }
 
 async function lookKind(link: UpstreamLink, face: ServerFace, kind: ListKind, abort: AbortController) {
   if (face.capabilities[listShapes[kind].capability] === undefined) return [];
   // Lists are the server's, not a caller's.
-  const items = await link.listAll(kind, linkSessionKey, abort);
+  const items = await link.listAll(kind, linkTerms, abort);
   // Servers may declare resources and yet not know templates.
   if (isFault(items) && kind === 'resourceTemplates' && items.fault === 'upstream_broken') return [];
   return items;
@@ -73,19 +96,14 @@ export function failed(before: ServerLists, fault: Fault, clock: Clock): ServerL
   return { lists: before.lists, state: { at: 'failed', atMs: clock.nowMs(), reason: faultMessage(fault) } };
 }
 
-export function changedKinds(a: Lists | undefined, b: Lists): readonly ListKind[] {
-  return listKinds.filter((kind) => !sameItems(a?.[kind] ?? [], b[kind]));
+/** Kinds whose items differ, and those that the server itself said have changed. */
+export function changedKinds(a: Lists | undefined, b: Lists, notified: ReadonlySet<ListKind>): readonly ListKind[] {
+  return listKinds.filter((kind) => notified.has(kind) || !sameItems(a?.[kind] ?? [], b[kind]));
 }
 
-/** Names of the tools that say of themselves that running twice does no harm. */
-export function repeatableTools(lists: Lists | undefined): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (const { own, text } of lists?.tools ?? []) {
-    const annotations = parseJsonObject(text)?.['annotations'];
-    if (!isJsonObject(annotations)) continue;
-    if (annotations['readOnlyHint'] === true || annotations['idempotentHint'] === true) names.add(own);
-  }
-  return names;
+/** Why there are no lists. */
+export function unknownReason({ state }: ServerLists): string {
+  return state.at === 'failed' ? state.reason : 'It is being asked for the first time.';
 }
 
 function sameItems(a: readonly ListedItem[], b: readonly ListedItem[]): boolean {

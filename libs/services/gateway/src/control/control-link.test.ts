@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { memoryBroker } from '@cruvero/adapter-memory';
 import {
+  authSchema,
   chunkKeys,
   configBucket,
   gatewaySubjects,
@@ -14,7 +15,7 @@ import {
 } from '@cruvero/contracts';
 import type { Json, JsonObject } from '@cruvero/core';
 import { MemoryTelemetry, settle, SimClock } from '@cruvero/testkit';
-import { authPayload, baseConfig, gatewayId, serverRow } from '../gateway.fixture.ts';
+import { authPayload, baseConfig, gatewayId, profileRow, serverRow } from '../gateway.fixture.ts';
 import { startControlLink } from './control-link.ts';
 import type { Payloads } from './snapshot-state.ts';
 
@@ -66,7 +67,9 @@ const verdict = (over: JsonObject = {}, payload: JsonObject = {}): JsonObject =>
 
 describe('the gateway asks for its configuration', () => {
   it('at its start, and says what it has', async () => {
-    const { asked } = stage({ servers: { version: 7, servers: [], spiffe_allow_list: [] } });
+    const { asked } = stage({
+      servers: { version: 7, incarnation: 'life-1', servers: [], spiffe_allow_list: [] },
+    });
     await settle();
     assert.deepEqual(asked, [
       {
@@ -78,6 +81,8 @@ describe('the gateway asks for its configuration', () => {
           'config.policy': 0,
           'config.auth': 0,
         },
+        last_known_incarnations: { 'config.servers': 'life-1' },
+        request_id: '800000000000-1',
       },
     ]);
   });
@@ -171,6 +176,55 @@ describe('a configuration', () => {
     const { taken, send } = stage();
     await send('mcpgw.other.config.auth', authPayload());
     assert.deepEqual(taken, []);
+  });
+});
+
+describe('a configuration of another life of the store', () => {
+  const known = authSchema.parse({ ...authPayload(57), incarnation: 'a' });
+  const told = (incarnation: string, question: Json | undefined) => ({
+    ...authPayload(3),
+    incarnation,
+    ...(question === undefined ? {} : { in_answer_to: question }),
+  });
+  const questionOf = (asked: Json | undefined): Json | undefined => (asked as JsonObject)['request_id'];
+
+  it('is taken in answer to a question, and the former one no more', async () => {
+    const { asked, taken, tell, telemetry } = stage({ auth: known });
+    await settle();
+    const question = questionOf(asked[0]);
+    await tell('auth', told('b', question));
+    await tell('servers', { version: 2, incarnation: 'b', servers: [] });
+    await tell('auth', told('a', undefined));
+    await tell('auth', told('a', question));
+    assert.deepEqual(
+      taken.map(([scope, payload]) => [scope, (payload as JsonObject)['incarnation']]),
+      [
+        ['auth', 'b'],
+        ['servers', 'b'],
+      ],
+    );
+    assert.match(telemetry.lines[0]?.message ?? '', /another incarnation of the registry put off/);
+  });
+
+  it('that came unasked makes the gateway ask at once, but once a second at most', async () => {
+    const { asked, taken, tell, clock } = stage({ auth: known });
+    await clock.advance(5_000);
+    assert.equal(asked.length, 1);
+    await tell('auth', told('b', undefined));
+    await tell('policy', { version: 1, incarnation: 'b', profiles: [profileRow()] });
+    assert.equal(asked.length, 2);
+    assert.deepEqual(taken, []);
+    await tell('auth', told('b', questionOf(asked[1])));
+    assert.equal(taken.length, 1);
+  });
+
+  it('that is broken does not shut the present one out', async () => {
+    const { asked, taken, tell, events } = stage({ auth: known });
+    await settle();
+    await tell('auth', { ...told('b', questionOf(asked[0])), mode: 'other' });
+    assert.match(JSON.stringify(events), /config\.rejected/);
+    await tell('auth', { ...authPayload(58), incarnation: 'a' });
+    assert.equal(taken.length, 1);
   });
 });
 

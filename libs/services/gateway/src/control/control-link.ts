@@ -28,8 +28,11 @@ import {
   type Telemetry,
 } from '@cruvero/ports';
 import type { GatewayConfig } from '../config.ts';
+import { IncarnationGate, incarnationsOf } from './incarnation.ts';
 import { verdictKey, versionsOf, type Payloads } from './snapshot-state.ts';
 
+/** A message of another incarnation makes the gateway ask, but not more often than this. */
+const askAgainMs = 1_000;
 /** Configuration is asked for this often, so that a lost message is mended without anybody's help. */
 const askEveryMs = 15_000;
 
@@ -62,14 +65,8 @@ export function startControlLink(config: GatewayConfig, parts: ControlParts): Co
   const log = telemetry.log.with({ part: 'control' });
   const { gatewayId } = config;
 
-  const ask = (): void => {
-    const request = configRequestSchema.parse({
-      gateway_id: gatewayId,
-      tenant_id: config.tenantId,
-      last_known_versions: versionsOf(parts.current()),
-    });
-    void bus.publish(gatewaySubjects.configRequest(gatewayId), request as Json);
-  };
+  const gate = new IncarnationGate(parts.current());
+  const { ask, askSoon } = asker(config, parts, gate);
 
   const report = (type: GatewayEventType, payload: Json): void => {
     const timestamp = new Date(clock.nowMs()).toISOString();
@@ -87,7 +84,9 @@ export function startControlLink(config: GatewayConfig, parts: ControlParts): Co
       report('config.rejected', { scope, problem: payload.problem });
       return;
     }
-    parts.onPayload(scope, payload);
+    if (gate.admits(payload)) return parts.onPayload(scope, payload);
+    log.warn('configuration of another incarnation of the registry put off', { scope });
+    askSoon();
   };
 
   const judge = (message: BusMessage): void => {
@@ -118,6 +117,31 @@ export function startControlLink(config: GatewayConfig, parts: ControlParts): Co
       await Promise.all(subscriptions.map((s) => s.close()));
     },
   };
+}
+
+/** `askSoon` asks now unless that was done a moment ago; then the next regular question will do. */
+function asker(
+  { gatewayId, tenantId }: GatewayConfig,
+  { bus, clock, random, current }: ControlParts,
+  gate: IncarnationGate,
+): { ask(): void; askSoon(): void } {
+  let askedMs = 0;
+  let asks = 0;
+  const ask = (): void => {
+    askedMs = clock.monotonicMs();
+    asks += 1;
+    const requestId = `${Math.floor(random() * 2 ** 48).toString(16)}-${asks}`;
+    gate.asked(requestId);
+    const request = configRequestSchema.parse({
+      gateway_id: gatewayId,
+      tenant_id: tenantId,
+      last_known_versions: versionsOf(current()),
+      last_known_incarnations: incarnationsOf(current()),
+      request_id: requestId,
+    });
+    void bus.publish(gatewaySubjects.configRequest(gatewayId), request as Json);
+  };
+  return { ask, askSoon: () => void (clock.monotonicMs() - askedMs >= askAgainMs && ask()) };
 }
 
 /** Reads one part of a configuration that did not fit in a message. */

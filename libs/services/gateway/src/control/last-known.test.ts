@@ -9,7 +9,12 @@ import { authPayload, memoryFile, profileRow, serverRow } from '../gateway.fixtu
 import { readLastKnown, writeLastKnown } from './last-known.ts';
 
 const payloads = {
-  servers: serversSchema.parse({ version: 3, servers: [serverRow({ name: 'files' })] }),
+  servers: serversSchema.parse({
+    version: 3,
+    incarnation: 'a',
+    servers: [serverRow({ name: 'files' })],
+    virtual_servers: [{ tenant_id: 'default', name: 'dev', members: [{ server: 'files' }] }],
+  }),
   policy: policySchema.parse({ version: 2, profiles: [profileRow()] }),
   auth: authSchema.parse(authPayload(4)),
 };

@@ -20,6 +20,7 @@ import {
   type TenantId,
 } from '@cruvero/core';
 import type { AuthPayload, PolicyPayload, ServersPayload, ServerSettingsPayload } from '@cruvero/contracts';
+import { readVirtuals, type Virtuals } from './virtuals.ts';
 
 /** The last payload of each scope; undefined until one came. */
 export interface Payloads {
@@ -45,7 +46,13 @@ export function versionsOf(payloads: Payloads): Readonly<Record<string, number>>
   };
 }
 
-export function buildSnapshot(gatewayId: GatewayId, payloads: Payloads, verdicts: Verdicts): Snapshot {
+/** `virtuals` may be handed in where they were read from these payloads before: verdicts change none of them. */
+export function buildSnapshot(
+  gatewayId: GatewayId,
+  payloads: Payloads,
+  verdicts: Verdicts,
+  virtuals: Virtuals = readVirtuals(payloads.servers),
+): Snapshot {
   return {
     gatewayId,
     versions: {
@@ -54,6 +61,7 @@ export function buildSnapshot(gatewayId: GatewayId, payloads: Payloads, verdicts
       auth: payloads.auth?.version ?? 0,
     },
     servers: readServers(payloads, verdicts),
+    virtuals,
     profiles: readProfiles(payloads.policy),
     apiKeys: readKeys(payloads.auth),
   };

@@ -172,6 +172,31 @@ describe('a payload', () => {
     });
   }
 
+  it('of another incarnation is applied whatever its version, scope by scope', () => {
+    const of = (incarnation: string, version: number, ...facts: readonly ServerFacts[]) => ({
+      ...servers(version, ...facts),
+      incarnation,
+    });
+    const { state, names } = stage({
+      servers: of('a', 57, { name: 'old' }),
+      policy: { ...policy(57, profileRow()), incarnation: 'a' },
+    });
+    assert.equal(state.apply('servers', of('b', 3, { name: 'new' })), true);
+    assert.deepEqual(names(), ['default/new']);
+    assert.equal(state.apply('servers', of('b', 3)), false);
+    assert.equal(state.apply('servers', of('b', 2)), false);
+    assert.equal(state.apply('servers', of('b', 4)), true);
+    assert.equal(state.apply('policy', { ...policy(3, profileRow()), incarnation: 'b' }), true);
+    assert.deepEqual(state.current().versions, { servers: 4, policy: 3, auth: 0 });
+  });
+
+  it('is compared by version where it names no incarnation, or took the first one', () => {
+    const { state } = stage({ servers: servers(7, { name: 'a' }) });
+    assert.equal(state.apply('servers', { ...servers(7, { name: 'a' }), incarnation: 'a' }), true);
+    assert.equal(state.apply('servers', servers(6)), false);
+    assert.equal(state.apply('servers', servers(8)), true);
+  });
+
   it('from before the restart stands until a newer one comes', () => {
     const { state, names } = stage({ servers: servers(7, { name: 'a' }) });
     assert.deepEqual(names(), ['default/a']);

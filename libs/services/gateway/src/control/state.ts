@@ -2,7 +2,9 @@
 
 import type { GatewayId, HealthStatus, Server, Snapshot } from '@cruvero/core';
 import type { ConfigScope } from '@cruvero/contracts';
+import type { SpokenBy } from './incarnation.ts';
 import { buildSnapshot, type Payloads } from './snapshot-state.ts';
+import { diffVirtuals, readVirtuals, type Virtuals, type VirtualsChange } from './virtuals.ts';
 
 export interface SnapshotChange {
   readonly before: Snapshot;
@@ -11,12 +13,15 @@ export interface SnapshotChange {
   readonly removed: readonly Server[];
   /** Other instances, other definitions, another version. */
   readonly changed: readonly Server[];
+  /** Definitions only: what a virtual server offers also changes with its members. */
+  readonly virtuals: VirtualsChange;
 }
 
 export class SnapshotState {
   #payloads: Payloads;
   #verdicts = new Map<string, HealthStatus>();
   #snapshot: Snapshot;
+  #virtuals: Virtuals;
   readonly #gatewayId: GatewayId;
   readonly #onChange: (change: SnapshotChange) => void;
 
@@ -24,6 +29,7 @@ export class SnapshotState {
     this.#gatewayId = gatewayId;
     this.#payloads = payloads;
     this.#snapshot = buildSnapshot(gatewayId, payloads, this.#verdicts);
+    this.#virtuals = this.#snapshot.virtuals;
     this.#onChange = onChange;
   }
 
@@ -35,14 +41,18 @@ export class SnapshotState {
     return this.#payloads;
   }
 
-  /** A payload older than the one that is applied is ignored. True where it was applied. */
+  /**
+   * A payload older than the one that is applied is ignored; one of another incarnation has nothing to do with it, and is
+   * applied whatever its version. True where it was applied.
+   */
   apply(scope: ConfigScope, payload: Payloads[ConfigScope]): boolean {
-    const version = versionOf(payload);
-    const applied = versionOf(this.#payloads[scope]);
-    if (payload === undefined || version < applied) return false;
-    if (version === applied && this.#payloads[scope] !== undefined) return false;
+    const applied = this.#payloads[scope];
+    if (payload === undefined || !isNewer(payload, applied)) return false;
     this.#payloads = { ...this.#payloads, [scope]: payload };
-    if (scope === 'servers') this.#verdicts.clear();
+    if (scope === 'servers') {
+      this.#verdicts.clear();
+      this.#virtuals = readVirtuals(this.#payloads.servers);
+    }
     this.#rebuild();
     return true;
   }
@@ -57,15 +67,23 @@ export class SnapshotState {
 
   #rebuild(): void {
     const before = this.#snapshot;
-    this.#snapshot = buildSnapshot(this.#gatewayId, this.#payloads, this.#verdicts);
+    this.#snapshot = buildSnapshot(this.#gatewayId, this.#payloads, this.#verdicts, this.#virtuals);
     this.#onChange(diffSnapshots(before, this.#snapshot));
   }
 }
 
 const verdictsMax = 10_000;
 
-function versionOf(payload: Payloads[ConfigScope]): number {
-  if (payload === undefined) return -1;
+type Payload = NonNullable<Payloads[ConfigScope]>;
+
+function isNewer(payload: Payload, applied: Payload | undefined): boolean {
+  if (applied === undefined) return true;
+  const { incarnation }: SpokenBy = payload;
+  if (incarnation !== undefined && incarnation !== applied.incarnation) return true;
+  return versionOf(payload) > versionOf(applied);
+}
+
+function versionOf(payload: Payload): number {
   return 'config_version' in payload ? Number(payload.config_version) : Number(payload['version']);
 }
 
@@ -78,7 +96,8 @@ export function diffSnapshots(before: Snapshot, after: Snapshot): SnapshotChange
     else if (!sameServer(old, server)) changed.push(server);
   }
   const removed = [...before.servers].filter(([key]) => !after.servers.has(key)).map(([, server]) => server);
-  return { before, after, added, removed, changed };
+  const virtuals = diffVirtuals(before.virtuals, after.virtuals);
+  return { before, after, added, removed, changed, virtuals };
 }
 
 /** Health alone is no change of what is offered. */

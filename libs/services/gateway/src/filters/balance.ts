@@ -73,7 +73,7 @@ class InstanceBalancer implements Balancer {
     const seen = tried.get(call.abort) ?? new Set<string>();
     const nowMs = clock.nowMs();
     const known = (i: Instance): InstanceState | undefined => this.#states.get(stateKey(call.server, i));
-    const picked = pickInstance(call.server.instances, call.server.strategy, {
+    const picked = pickInstance(preferred(call, seen), call.server.strategy, {
       inFlight: (i) => known(i)?.inFlight ?? 0,
       admits: (i) => admits(known(i)?.breaker ?? admitting, nowMs),
       tried: seen,
@@ -160,6 +160,15 @@ const noInstanceDetail = {
   all_shut: 'every instance failed repeatedly and is given a pause',
   all_tried: 'every instance was tried',
 } as const;
+
+/** Where the call's state, or its session, is; all instances where that one is not there any more or was tried. */
+function preferred(call: Routed, tried: ReadonlySet<string>): readonly Instance[] {
+  const { instances, name } = call.server;
+  if (instances.length === 1) return instances;
+  const wanted = call.pinnedTo ?? call.session?.workIfAny()?.instances.get(name);
+  const own = wanted === undefined ? undefined : instances.find((i) => i.instanceId === wanted);
+  return own && own.health !== 'expired' && !tried.has(own.instanceId) ? [own] : instances;
+}
 
 function noInstance(server: ServerName, why: keyof typeof noInstanceDetail): Fault {
   return { fault: 'upstream_unavailable', server, detail: noInstanceDetail[why], neverLeft: true };

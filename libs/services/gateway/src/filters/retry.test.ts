@@ -6,6 +6,7 @@ import type { Fault, Reply } from '@cruvero/core';
 import { MemoryTelemetry, SimClock } from '@cruvero/testkit';
 import { broke, done, instance, neverLeft, routed, server, timedOut } from '../calls.fixture.ts';
 import type { Routed } from '../pipeline.ts';
+import { Deadline } from '../deadline.ts';
 import { retryFilter, type Tried } from './retry.ts';
 
 const policy = { retriesMax: 3, backoffMs: 1_000, backoffMsMax: 15_000 };
@@ -95,7 +96,7 @@ describe('an attempt that failed', () => {
 
   it('is not made again where the pause would pass the deadline', async () => {
     const { run, attempts, clock } = stage([neverLeft, done]);
-    assert.equal(await run(routed({ server: one, deadlineMs: clock.nowMs() + 500 })), neverLeft);
+    assert.equal(await run(routed({ server: one, deadline: new Deadline(500, new AbortController(), clock) })), neverLeft);
     assert.equal(attempts(), 1);
   });
 

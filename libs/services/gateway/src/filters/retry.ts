@@ -34,7 +34,7 @@ export function retryFilter(policy: RetryPolicy, parts: RetryParts): Filter {
           fault: outcome,
           idempotent: call.idempotent,
           elsewhere: asked && triedCount(call) < call.server.instances.length,
-          leftMs: call.deadlineMs - clock.nowMs(),
+          leftMs: call.deadline.leftMs(),
         },
         policy,
         random,
@@ -43,21 +43,21 @@ export function retryFilter(policy: RetryPolicy, parts: RetryParts): Filter {
       retries.add(1, { backend: call.server.name });
       if (verdict.retryInMs > 0) {
         tried.delete(call.abort);
-        await pause(verdict.retryInMs, call, clock);
+        await pauseFor(verdict.retryInMs, call.abort.signal, clock);
       }
     }
   };
 }
 
-/** Ends early when the caller goes away. */
-function pause(delayMs: number, call: Routed, clock: Clock): Promise<void> {
+/** Ends early when the signal says so. */
+export function pauseFor(delayMs: number, signal: AbortSignal, clock: Clock): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       timer.cancel();
-      call.abort.signal.removeEventListener('abort', done);
+      signal.removeEventListener('abort', done);
       resolve();
     };
     const timer = clock.after(delayMs, done);
-    call.abort.signal.addEventListener('abort', done);
+    signal.addEventListener('abort', done);
   });
 }

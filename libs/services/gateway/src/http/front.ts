@@ -7,21 +7,25 @@ import type { HttpHandler, Telemetry } from '@cruvero/ports';
 import type { Door } from '../pipeline.ts';
 import { homePage, type HomeFacts } from './home-page.ts';
 import { sendFault, sendJson } from './respond.ts';
+import { messagesPath } from './sse-door.ts';
 
 export interface FrontParts {
   readonly status: StatusOptions;
   readonly telemetry: Telemetry;
   readonly allowedHosts: readonly string[];
   readonly allowedOrigins: readonly string[];
+  /** Of the aggregate, where the URL says nothing. */
+  readonly nameStyle: 'canonical' | 'safe';
   /** True where the listener is bound to loopback. */
   readonly loopback: () => boolean;
   readonly home: (host: string) => HomeFacts;
   readonly serveMcp: (request: IncomingMessage, response: ServerResponse, door: Door) => Promise<void>;
+  /** HTTP+SSE: the stream, and where its client POSTs. */
+  readonly openSse: (request: IncomingMessage, response: ServerResponse, door: Door) => void;
+  readonly takeSse: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   /** REST facades; each takes every path under its prefix. */
   readonly mounts: readonly { readonly prefix: string; readonly handler: HttpHandler }[];
 }
-
-const aggregate: Door = { door: 'aggregate' };
 
 export function front(parts: FrontParts): HttpHandler {
   const requests = parts.telemetry.metrics.counter(
@@ -76,8 +80,10 @@ async function serve(
   path: string,
   parts: FrontParts,
 ): Promise<void> {
-  const door = doorOf(path);
+  const door = doorOf(path, request.url ?? '', parts.nameStyle);
+  if (door && path.endsWith('/sse')) return parts.openSse(request, response, door);
   if (door) return parts.serveMcp(request, response, door);
+  if (path === messagesPath) return parts.takeSse(request, response);
   const mount = mountOf(path, parts.mounts);
   if (mount) return mount.handler(request, response);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -103,18 +109,30 @@ function knownPath(path: string): boolean {
   return path === '/' || path === '/healthz' || path === '/readyz' || path === '/metrics';
 }
 
-const serverPath = /^\/servers\/([^/]+)\/mcp$/;
+const ownPath = /^\/(servers|virtual)\/([^/]+)\/(mcp|sse)$/;
 
-function doorOf(path: string): Door | undefined {
-  if (path === '/mcp') return aggregate;
-  const name = readServerName(serverPath.exec(path)?.[1]);
-  return name && { door: 'server', name };
+function doorOf(path: string, url: string, nameStyle: 'canonical' | 'safe'): Door | undefined {
+  if (path === '/mcp' || path === '/sse') return aggregateDoor(url, nameStyle);
+  const found = ownPath.exec(path);
+  const name = readServerName(found?.[2]);
+  return name && { door: found?.[1] === 'virtual' ? 'virtual' : 'server', name };
+}
+
+export function aggregateDoor(url: string, nameStyle: 'canonical' | 'safe'): Door {
+  return { door: 'aggregate', names: nameStyleOf(url) ?? nameStyle };
+}
+
+/** `?names=safe` for clients that take no dots in names. */
+export function nameStyleOf(url: string): 'canonical' | 'safe' | undefined {
+  const asked = /[?&]names=(canonical|safe)(?:&|$)/.exec(url)?.[1];
+  return asked === 'safe' || asked === 'canonical' ? asked : undefined;
 }
 
 /** Bounded: a path is a label only where it is one of ours. */
 function pathLabel(path: string, mounts: FrontParts['mounts']): string {
-  if (path === '/mcp' || knownPath(path)) return path;
-  if (serverPath.test(path)) return '/servers/{name}/mcp';
+  if (path === '/mcp' || path === '/sse' || path === messagesPath || knownPath(path)) return path;
+  const own = ownPath.exec(path);
+  if (own) return `/${own[1]}/{name}/${own[3]}`;
   return mountOf(path, mounts)?.prefix ?? 'other';
 }
 

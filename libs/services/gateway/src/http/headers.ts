@@ -60,3 +60,22 @@ export function traceOf(request: IncomingMessage): TraceContext | undefined {
   const tracestate = one(request, 'tracestate');
   return tracestate === undefined ? { traceparent } : { traceparent, tracestate };
 }
+
+/** Of a client that comes back after its connection broke. */
+export function lastEventIdOf(request: IncomingMessage): string | undefined {
+  return one(request, 'last-event-id');
+}
+
+const paramPrefix = 'mcp-param-';
+const paramHeadersMax = 256;
+
+/** `Mcp-Param-*` by lower-case name, as they came; undefined where there are none. */
+export function paramHeadersOf(request: IncomingMessage): Readonly<Record<string, string>> | undefined {
+  let found: Record<string, string> | undefined;
+  let count = 0;
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (!name.startsWith(paramPrefix) || typeof value !== 'string' || (count += 1) > paramHeadersMax) continue;
+    (found ??= {})[name] = value;
+  }
+  return found;
+}

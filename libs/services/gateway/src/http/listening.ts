@@ -2,98 +2,159 @@
 
 import type { ServerResponse } from 'node:http';
 import {
+  isFault,
   notificationText,
-  paramText,
-  parseJsonObject,
+  readListenFilter,
+  stampSubscription,
   type Fault,
   type Principal,
   type RequestMessage,
+  type Snapshot,
 } from '@cruvero/core';
+import type { ResourceEars } from '../listening/resource-ears.ts';
 import type { Door } from '../pipeline.ts';
 import type { ListChange, Push } from '../push.ts';
-import type { ClientSession } from '../sessions.ts';
+import { findServer } from '../route.ts';
+import type { ClientSession, SessionStream } from '../sessions/client-session.ts';
+import type { EventLog } from '../sessions/event-log.ts';
+import { updatedText, type SessionEars } from '../sessions/session-ears.ts';
+import type { SessionMethods } from '../sessions/session-methods.ts';
 import { resultMessage } from './respond.ts';
-import type { Streams } from './streams.ts';
+import type { OpenStream, Streams } from './streams.ts';
 
 export interface ListeningParts {
   readonly push: Push;
   readonly streams: Streams;
+  readonly ears: SessionEars;
+  readonly resourceEars: ResourceEars;
+  readonly sessionMethods: SessionMethods;
 }
 
-const allChanges: ReadonlySet<ListChange> = new Set(['tools', 'resources', 'prompts']);
-const noRoom: Fault = {
+/** Who listens, and where. */
+export interface Listener {
+  readonly principal: Principal;
+  readonly door: Door;
+  readonly snapshot: Snapshot;
+}
+
+const allChanges: readonly ListChange[] = ['tools', 'resources', 'prompts'];
+export const noRoom: Fault = {
   fault: 'overloaded',
   detail: 'Too many event streams are open here; try again later.',
   retryAfterMs: 5_000,
 };
 
-/** GET on a legacy session: one stream a session; a new one takes the place of the old. */
+/**
+ * GET on a legacy session: one stream a session; a new one takes the place of the old. A client that comes back for a call's
+ * answer gets that stream instead.
+ */
 export function openSessionStream(
   response: ServerResponse,
+  listener: Listener,
   session: ClientSession,
+  lastEventId: string | undefined,
+  events: EventLog,
   parts: ListeningParts,
 ): Fault | undefined {
-  if (parts.streams.full() && !session.closeStream) return noRoom;
-  session.closeStream?.();
-  const stream = parts.streams.open(
-    response,
-    () => {
-      subscription.close();
-      if (session.closeStream === end) session.closeStream = undefined;
+  const found = lastEventId === undefined ? undefined : events.find(lastEventId);
+  if (parts.streams.full() && !session.stream) return noRoom;
+  if (found?.stream.of === 'call') {
+    parts.streams.open(response, () => undefined, (aged) => aged.end());
+    found.stream.resume(response, found.afterSeq);
+    return undefined;
+  }
+  session.stream?.end();
+  const stream = parts.streams.open(response, onClose, (aged) => aged.end());
+  const logged = events.open(response, 'session');
+  const own = {
+    send: (text: string) => !response.destroyed && !response.writableEnded && (logged.write(text), true),
+    end: () => {
+      stream.end();
+      logged.end();
     },
-    (aged) => aged.end(),
-  );
-  const end = (): void => stream.end();
-  session.closeStream = end;
-  const subscription = parts.push.add({
-    tenantId: session.principal.tenantId,
-    door: session.door,
-    wants: allChanges,
-    tell: (change) => void stream.send(notificationText(`notifications/${change}/list_changed`, '{}')),
-  });
+  };
+  function onClose(): void {
+    subscription.close();
+    logged.end();
+    if (session.stream === own) session.stream = undefined;
+  }
+  session.stream = own;
+  if (lastEventId !== undefined) catchUp(session, found?.stream.after(found.afterSeq) ?? []);
+  const subscription = attend(listener, session, own, parts);
   return undefined;
 }
 
-const filterNames: Readonly<Record<string, ListChange>> = {
-  toolsListChanged: 'tools',
-  resourcesListChanged: 'resources',
-  promptsListChanged: 'prompts',
-};
+/** Has the session's stream told of changed lists, and of what the servers behind its door say outside of calls. */
+export function attend(
+  listener: Listener,
+  session: ClientSession,
+  stream: SessionStream,
+  parts: ListeningParts,
+): { close(): void } {
+  const subscription = parts.push.add({
+    tenantId: session.facts.principal.tenantId,
+    door: session.facts.door,
+    wants: new Set(allChanges),
+    tell: (change) => void stream.send(changedText(change)),
+  });
+  hear(listener, session, parts);
+  return subscription;
+}
+
+const changedText = (change: ListChange): string => notificationText(`notifications/${change}/list_changed`, '{}');
+
+/** What it missed, and, since nobody knows what else it missed while it was away, that anything may have changed. */
+function catchUp(session: ClientSession, missed: readonly string[]): void {
+  for (const text of missed) session.stream?.send(text);
+  for (const change of allChanges) session.stream?.send(changedText(change));
+  for (const uri of session.workIfAny()?.uris ?? []) session.stream?.send(updatedText(uri));
+}
+
+/** What the servers behind the door say outside of calls: at a server's own door all of it, otherwise what was subscribed to. */
+function hear({ door, snapshot, principal }: Listener, session: ClientSession, parts: ListeningParts): void {
+  parts.sessionMethods.restore({ door, snapshot, principal }, session);
+  if (door.door !== 'server') return;
+  const server = findServer(snapshot, principal.tenantId, door.name);
+  if (!isFault(server)) parts.ears.at(session, server);
+}
 
 /** subscriptions/listen (MCP 2026-07-28, "Subscriptions"): acknowledged first, every message bears the subscription's id. */
-export function openListen(
+export async function openListen(
   response: ServerResponse,
   message: RequestMessage,
-  principal: Principal,
-  door: Door,
+  listener: Listener,
   parts: ListeningParts,
-): Fault | undefined {
-  const asked = parseJsonObject(paramText(message.params, 'notifications') ?? '');
-  if (!asked)
-    return {
-      fault: 'bad_params',
-      detail: 'params.notifications is missing: an object such as {"toolsListChanged": true}.',
-    };
+): Promise<Fault | undefined> {
+  const asked = readListenFilter(message.params);
+  if ('problem' in asked) return { fault: 'bad_params', detail: `${asked.problem}.` };
   if (parts.streams.full()) return noRoom;
-  const honoured = Object.fromEntries(
-    Object.keys(filterNames).flatMap((name) => (asked[name] === true ? [[name, true]] : [])),
+  const { idText } = message;
+  const done = resultMessage(
+    idText,
+    `{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":${idText}}}`,
   );
-  const wants = new Set(Object.keys(honoured).flatMap((name) => filterNames[name] ?? []));
-  const meta = `{"io.modelcontextprotocol/subscriptionId":${message.idText}}`;
-  const done = resultMessage(message.idText, `{"resultType":"complete","_meta":${meta}}`);
-  const stream = parts.streams.open(
+  const closers: (() => void)[] = [];
+  const stream: OpenStream = parts.streams.open(
     response,
-    () => subscription.close(),
+    () => closers.splice(0).forEach((close) => close()),
     (aged) => aged.end(done),
   );
-  const tell = (method: string, members: string): void =>
-    void stream.send(notificationText(method, `{"_meta":${meta}${members}}`));
-  tell('notifications/subscriptions/acknowledged', `,"notifications":${JSON.stringify(honoured)}`);
+  const send = (text: string): void => void stream.send(stampSubscription(text, idText));
+  const held: string[] = [];
+  const gate = { send: (text: string): void => void held.push(text) };
+  const ears = await parts.resourceEars.open(listener, asked, (text) => gate.send(text));
+  closers.push(() => ears.close());
+  // The acknowledgement is the first message, whatever came meanwhile.
+  send(notificationText('notifications/subscriptions/acknowledged', ears.honoured));
+  gate.send = send;
+  for (const text of held) send(text);
   const subscription = parts.push.add({
-    tenantId: principal.tenantId,
-    door,
-    wants,
-    tell: (change) => tell(`notifications/${change}/list_changed`, ''),
+    tenantId: listener.principal.tenantId,
+    door: listener.door,
+    wants: asked.lists,
+    tell: (change) => send(changedText(change)),
   });
+  closers.push(() => subscription.close());
+  if (response.destroyed) closers.splice(0).forEach((close) => close());
   return undefined;
 }

@@ -2,11 +2,9 @@
 
 import type { ServerResponse } from 'node:http';
 import {
-  encodeSse,
   faultData,
   faultMessage,
   faultTable,
-  isFault,
   type Era,
   type Fault,
   type Reply,
@@ -52,7 +50,7 @@ export function mcpStatus(fault: Fault, era: Era | undefined): number {
 }
 
 /** HTTP status of an error that came from a server (MCP 2026-07-28, Streamable HTTP, "Error handling"). */
-function replyStatus(reply: Reply, era: Era): number {
+export function replyStatus(reply: Reply, era: Era): number {
   if (reply.kind === 'result' || era === 'legacy') return 200;
   if (reply.code === -32601) return 404;
   return reply.code === -32020 || reply.code === -32021 || reply.code === -32022 ? 400 : 200;
@@ -80,7 +78,8 @@ export function sendFault(response: ServerResponse, fault: Fault, idText = 'null
   sendJson(response, status, errorMessage(idText, faultText(fault)), faultHeaders(fault));
 }
 
-function faultHeaders(fault: Fault): Record<string, string> {
+/** Headers that belong to the fault. */
+export function faultHeaders(fault: Fault): Record<string, string> {
   if (fault.fault === 'unauthenticated') return { 'www-authenticate': 'Bearer realm="cruvero-mcp"' };
   if (fault.fault === 'wrong_http_method') return { allow: fault.allow };
   if (fault.fault === 'rate_limited' || fault.fault === 'overloaded') {
@@ -94,46 +93,3 @@ export const sseHeaders = {
   'cache-control': 'no-cache, no-transform',
   'x-accel-buffering': 'no',
 } as const;
-
-/** One call's answer: JSON, or a stream as soon as a notification comes before the answer. */
-export class CallAnswer {
-  readonly #response: ServerResponse;
-  readonly #idText: string;
-  readonly #era: Era;
-  readonly #sse: boolean;
-  readonly #bufferedMax: number;
-
-  constructor(response: ServerResponse, idText: string, era: Era, acceptsSse: boolean, bufferedMax: number) {
-    this.#response = response;
-    this.#idText = idText;
-    this.#era = era;
-    this.#sse = acceptsSse;
-    this.#bufferedMax = bufferedMax;
-  }
-
-  /** Dropped where the caller takes no stream, or does not read fast enough: the answer matters more. */
-  notify(text: string): void {
-    const response = this.#response;
-    if (!this.#sse || response.destroyed || response.writableEnded) return;
-    if (!response.headersSent) response.writeHead(200, sseHeaders);
-    if (response.writableLength < this.#bufferedMax) response.write(encodeSse(text, 'message'));
-  }
-
-  finish(outcome: Reply | Fault): void {
-    if (this.#response.destroyed || this.#response.writableEnded) return;
-    if (!this.#response.headersSent) return this.#finishJson(outcome);
-    const text = isFault(outcome) ? errorMessage(this.#idText, faultText(outcome)) : this.#message(outcome);
-    this.#response.end(encodeSse(text, 'message'));
-  }
-
-  #finishJson(outcome: Reply | Fault): void {
-    if (isFault(outcome)) return sendFault(this.#response, outcome, this.#idText, this.#era);
-    sendJson(this.#response, replyStatus(outcome, this.#era), this.#message(outcome));
-  }
-
-  #message(reply: Reply): string {
-    return reply.kind === 'result'
-      ? resultMessage(this.#idText, reply.text)
-      : errorMessage(this.#idText, reply.text);
-  }
-}

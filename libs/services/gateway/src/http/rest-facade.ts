@@ -24,9 +24,11 @@ import {
 import type { Clock, HttpHandler, Log } from '@cruvero/ports';
 import { identify, requireScope } from '../authn.ts';
 import type { Calls } from '../calls.ts';
+import { silentCaller } from '../callers/caller.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { GatewayConfig } from '../config.ts';
 import { serversOf } from '../control/state.ts';
+import { Deadline } from '../deadline.ts';
 import { isJsonType } from './body.ts';
 import { presented, repeatedHeader, traceOf } from './headers.ts';
 
@@ -245,8 +247,11 @@ function inbound(
     snapshot,
     trace: traceOf(request),
     abort,
-    deadlineMs: parts.clock.nowMs() + command.timeoutMs,
-    notify: () => undefined,
+    session: undefined,
+    deadline: new Deadline(command.timeoutMs, abort, parts.clock),
+    caller: silentCaller,
+    paramHeaders: undefined,
+    pinnedTo: undefined,
   } as const;
 }
 

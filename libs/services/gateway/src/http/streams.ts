@@ -13,7 +13,14 @@ export interface StreamBounds {
 /** Edges cut idle streams after a minute; a comment often enough keeps them. */
 const keepAliveMs = 15_000;
 /** A client that does not read has so much kept for it, then its stream is closed. */
-const unreadBytesMax = 1 << 20;
+export const unreadBytesMax = 1 << 20;
+
+/** Where a stream is not like the others. */
+export interface OwnTerms {
+  /** Asked when it is as old as a stream may become: true lets it live for as long again. */
+  readonly mayStay?: () => boolean;
+  readonly unreadBytesMax?: number;
+}
 
 export interface OpenStream {
   /** False: the client is gone, or did not read. */
@@ -22,14 +29,23 @@ export interface OpenStream {
   end(last?: string): void;
 }
 
+/** An answer that may become a stream before it is there. */
+export interface Waiting {
+  begin(): void;
+}
+
 interface Held {
   readonly response: ServerResponse;
-  readonly sinceMs: number;
+  sinceMs: number;
   readonly onAge: () => void;
+  readonly terms: OwnTerms;
 }
 
 export class Streams {
   readonly #held = new Set<Held>();
+  /** Answers of calls that have begun as streams: kept alive, ended by their calls. */
+  readonly #answers = new Set<ServerResponse>();
+  readonly #waiting = new Map<Waiting, number>();
   readonly #bounds: StreamBounds;
   readonly #clock: Clock;
   readonly #timer: Timer;
@@ -48,18 +64,39 @@ export class Streams {
     return this.#held.size >= this.#bounds.streamsMax;
   }
 
+  /** Keeps alive the stream of one call's answer, from its first comment on. */
+  keepAlive(response: ServerResponse): void {
+    response.write(sseKeepAlive);
+    this.#answers.add(response);
+    response.once('close', () => this.#answers.delete(response));
+  }
+
+  /** An answer that takes long becomes a stream, so that no edge on the way takes the silence for death. */
+  waitFor(answer: Waiting): void {
+    this.#waiting.set(answer, this.#clock.monotonicMs());
+  }
+
+  waitedFor(answer: Waiting): void {
+    this.#waiting.delete(answer);
+  }
+
   /** Headers and a first comment go out at once: some edges hold the headers back until a byte of body comes. */
-  open(response: ServerResponse, onClose: () => void, onAge: (stream: OpenStream) => void): OpenStream {
+  open(
+    response: ServerResponse,
+    onClose: () => void,
+    onAge: (stream: OpenStream) => void,
+    terms: OwnTerms = {},
+  ): OpenStream {
     response.writeHead(200, sseHeaders);
     response.write(sseKeepAlive);
     const stream: OpenStream = {
-      send: (text) => this.#send(response, text),
+      send: (text) => this.#send(response, text, terms),
       end: (last) => {
         if (!response.writableEnded && !response.destroyed)
           response.end(last === undefined ? undefined : encodeSse(last, 'message'));
       },
     };
-    const held: Held = { response, sinceMs: this.#clock.monotonicMs(), onAge: () => onAge(stream) };
+    const held: Held = { response, sinceMs: this.#clock.monotonicMs(), onAge: () => onAge(stream), terms };
     this.#held.add(held);
     response.once('close', () => {
       this.#held.delete(held);
@@ -75,9 +112,9 @@ export class Streams {
     this.#held.clear();
   }
 
-  #send(response: ServerResponse, text: string): boolean {
+  #send(response: ServerResponse, text: string, terms: OwnTerms): boolean {
     if (response.destroyed || response.writableEnded) return false;
-    if (response.writableLength > unreadBytesMax) {
+    if (isUnread(response, terms)) {
       response.destroy();
       return false;
     }
@@ -87,12 +124,29 @@ export class Streams {
 
   #beat(): void {
     const nowMs = this.#clock.monotonicMs();
-    for (const held of this.#held) {
-      // It was ended a while ago and its client does not read even that.
-      if (held.response.writableEnded) held.response.destroy();
-      else if (nowMs - held.sinceMs >= this.#bounds.streamAgeMs) held.onAge();
-      else if (held.response.writableLength > unreadBytesMax) held.response.destroy();
-      else held.response.write(sseKeepAlive);
+    for (const [answer, sinceMs] of this.#waiting) {
+      // Oldest first: the rest began later.
+      if (nowMs - sinceMs < keepAliveMs) break;
+      this.#waiting.delete(answer);
+      answer.begin();
     }
+    for (const response of this.#answers) if (response.writableLength === 0) response.write(sseKeepAlive);
+    for (const held of this.#held) this.#beatOne(held, nowMs);
   }
+
+  #beatOne(held: Held, nowMs: number): void {
+    const { response, terms } = held;
+    // It was ended a while ago and its client does not read even that.
+    if (response.writableEnded) return void response.destroy();
+    if (nowMs - held.sinceMs >= this.#bounds.streamAgeMs) {
+      if (terms.mayStay?.() !== true) return held.onAge();
+      held.sinceMs = nowMs;
+    }
+    if (isUnread(response, terms)) response.destroy();
+    else response.write(sseKeepAlive);
+  }
+}
+
+function isUnread(response: ServerResponse, terms: OwnTerms): boolean {
+  return response.writableLength > (terms.unreadBytesMax ?? unreadBytesMax);
 }

@@ -20,6 +20,13 @@ import type { RestReply } from './reply.ts';
 import type { Route } from './route.ts';
 import { getServer, listServers } from './servers-read.ts';
 import { deleteServer, deregisterServer, postServer, putServer } from './servers-write.ts';
+import {
+  deleteVirtualServer,
+  getVirtualServer,
+  listVirtualServers,
+  postVirtualServer,
+  putVirtualServer,
+} from './virtual-servers.ts';
 
 export interface AppParts extends RestParts {
   readonly log: Log;
@@ -43,6 +50,11 @@ const routesOf = (parts: RestParts): readonly Route[] =>
     deleteApiKey,
     getProfiles,
     putProfiles,
+    listVirtualServers,
+    postVirtualServer,
+    getVirtualServer,
+    putVirtualServer,
+    deleteVirtualServer,
     meshRegister,
     meshServices,
     meshDiscover,

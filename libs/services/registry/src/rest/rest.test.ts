@@ -308,6 +308,8 @@ describe('the OpenAPI document', () => {
       '/admin/api/v1/servers',
       '/admin/api/v1/servers/{name}',
       '/admin/api/v1/servers/{name}/deregister',
+      '/admin/api/v1/virtual-servers',
+      '/admin/api/v1/virtual-servers/{name}',
       '/api/v1/lifecycle',
       '/api/v1/mesh/v2/deregister/{id}',
       '/api/v1/mesh/v2/discover/{service}',

@@ -1,0 +1,37 @@
+/** Who made a call, as its server sees them: somebody to tell things while it runs, and perhaps to ask. */
+
+import type { Question, Reply } from '@cruvero/core';
+
+export interface Caller {
+  /** Hands a notification about this call to its caller; dropped where the caller takes no stream. */
+  notify(text: string): void;
+  /**
+   * Puts a question of the server to the caller. Always resolves: a question that cannot be put, or that `signal` took back, is
+   * answered with an error. Questions may be put together.
+   */
+  ask(question: Question, signal: AbortSignal): Promise<Reply>;
+}
+
+/** JSON-RPC codes of answers made here in place of the client's: that of a method which the client does not serve, and of refusals. */
+const notServed = -32601;
+const notAnswered = -32000;
+
+export function errorReply(code: number, message: string): Reply {
+  return { kind: 'error', code, text: JSON.stringify({ code, message }) };
+}
+
+export function questionRefused(question: Question, capability: object): Reply {
+  const needed = Object.keys(capability).join(', ');
+  return errorReply(notServed, `${question.method} needs the client capability ${needed}, which this client did not declare.`);
+}
+
+export function questionLost(detail: string): Reply {
+  return errorReply(notAnswered, detail);
+}
+
+/** For calls that come in one plain request and want one plain answer. */
+export const silentCaller: Caller = {
+  notify: () => undefined,
+  ask: (question) =>
+    Promise.resolve(errorReply(notServed, `This client does not serve ${question.method.slice(0, 64)}.`)),
+};

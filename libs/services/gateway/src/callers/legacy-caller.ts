@@ -1,0 +1,96 @@
+/** A caller with a session: its server's questions are real requests, put where the client listens. */
+
+import { randomBytes } from 'node:crypto';
+import {
+  missingCapability,
+  notificationText,
+  questionForLegacy,
+  requestText,
+  type GatewayId,
+  type Question,
+  type Reply,
+} from '@cruvero/core';
+import type { Clock } from '@cruvero/ports';
+import type { Deadline } from '../deadline.ts';
+import type { ClientSession } from '../sessions/client-session.ts';
+import { questionLost, questionRefused, type Caller } from './caller.ts';
+
+/** Where one call's messages go. */
+export interface CallOutlet {
+  notify(text: string): void;
+  /** False: this exchange cannot carry a request. */
+  ask(text: string): boolean;
+}
+
+export interface AskingParts {
+  readonly clock: Clock;
+  /** Stands in the id of each question, so that another replica knows where the answer belongs. */
+  readonly gatewayId: GatewayId;
+  /** How long a client may take to answer. */
+  readonly questionMs: number;
+}
+
+/** Questions that one session has open at a time. */
+const questionsMax = 64;
+
+export class LegacyCaller implements Caller {
+  readonly #session: ClientSession;
+  readonly #outlet: CallOutlet;
+  readonly #deadline: Deadline | undefined;
+  readonly #parts: AskingParts;
+
+  /** Without a deadline: for what a server asks outside of any call. */
+  constructor(session: ClientSession, outlet: CallOutlet, deadline: Deadline | undefined, parts: AskingParts) {
+    this.#session = session;
+    this.#outlet = outlet;
+    this.#deadline = deadline;
+    this.#parts = parts;
+  }
+
+  notify(text: string): void {
+    this.#outlet.notify(text);
+  }
+
+  async ask(question: Question, signal: AbortSignal): Promise<Reply> {
+    const missing = missingCapability(question, this.#session.facts.clientCapabilities);
+    if (missing) return questionRefused(question, missing);
+    const { questions } = this.#session.work();
+    if (questions.size >= questionsMax) return questionLost('Too many questions to this client are open.');
+    const idText = questionId(this.#parts.gatewayId);
+    const { promise, resolve } = Promise.withResolvers<Reply>();
+    questions.set(idText, { answer: resolve });
+    const giveUp = (): void => {
+      resolve(questionLost('The question was taken back, or not answered in time.'));
+      this.#put(notificationText('notifications/cancelled', `{"requestId":${idText}}`));
+    };
+    const timer = this.#parts.clock.after(this.#parts.questionMs, giveUp);
+    signal.addEventListener('abort', giveUp, { once: true });
+    this.#deadline?.pause();
+    try {
+      const own = questionForLegacy(question, randomBytes(12).toString('base64url'));
+      if (!this.#put(requestText(idText, own.method, own.paramsText)))
+        return questionLost('The client has no stream open over which it could be asked.');
+      return await promise;
+    } finally {
+      this.#deadline?.resume();
+      signal.removeEventListener('abort', giveUp);
+      timer.cancel();
+      questions.delete(idText);
+    }
+  }
+
+  #put(text: string): boolean {
+    return this.#outlet.ask(text) || (this.#session.stream?.send(text) ?? false);
+  }
+}
+
+const questionIdShape = /^"q:([A-Za-z0-9_-]{1,63}):[A-Za-z0-9_-]{16}"$/;
+
+function questionId(gatewayId: GatewayId): string {
+  return `"q:${gatewayId}:${randomBytes(12).toString('base64url')}"`;
+}
+
+/** The replica that put the question of this id, undefined for an id that no gateway made. */
+export function askerOf(idText: string): string | undefined {
+  return questionIdShape.exec(idText)?.[1];
+}

@@ -1,0 +1,103 @@
+/** One client's legacy session: what was agreed at initialize, and what is under way in it on this replica. */
+
+import type { JsonObject, Principal, Reply } from '@cruvero/core';
+import type { Feed } from '@cruvero/upstream';
+import type { Door } from '../pipeline.ts';
+import type { EventLog } from './event-log.ts';
+
+/** Agreed at initialize; sealed into the session's id. */
+export interface SessionFacts {
+  readonly principal: Principal;
+  readonly door: Door;
+  /** Negotiated protocol version. */
+  readonly version: string;
+  readonly clientCapabilities: JsonObject;
+  readonly clientInfo: JsonObject;
+}
+
+/** The session's own event stream, if its client opened one. */
+export interface SessionStream {
+  /** False: the client is gone, or does not read. */
+  send(text: string): boolean;
+  end(): void;
+}
+
+/** A question that was put to the client. */
+export interface OpenQuestion {
+  readonly answer: (reply: Reply) => void;
+}
+
+/** What few sessions have at a time; an idle one carries none of it. */
+export interface SessionWork {
+  /** Calls under way by their id as spelled: the client can cancel one, and cannot use an id twice at once. */
+  readonly running: Map<string, AbortController>;
+  /** Questions under way by the id that they were given, as JSON text. */
+  readonly questions: Map<string, OpenQuestion>;
+  /** What is listened to at servers for this session, by server. */
+  readonly feeds: Map<string, Feed>;
+  /** Resource URIs that the client subscribed to, as the client names them. */
+  readonly uris: Set<string>;
+  /** Servers that were called, with the instance that serves this session there. */
+  readonly instances: Map<string, string>;
+}
+
+export class ClientSession {
+  readonly id: string;
+  /** Short name of the session, the same on every replica; never shown to clients. */
+  readonly uid: string;
+  readonly facts: SessionFacts;
+  usedAtMs: number;
+  /** Severity that the client asked for by logging/setLevel. */
+  logLevel: string | undefined;
+  stream: SessionStream | undefined;
+  /** Events that a client may ask for again after its connection broke. */
+  events: EventLog | undefined;
+  #work: SessionWork | undefined;
+
+  constructor(id: string, uid: string, facts: SessionFacts, usedAtMs: number) {
+    this.id = id;
+    this.uid = uid;
+    this.facts = facts;
+    this.usedAtMs = usedAtMs;
+  }
+
+  /** Made on first need. */
+  work(): SessionWork {
+    this.#work ??= {
+      running: new Map(),
+      questions: new Map(),
+      feeds: new Map(),
+      uris: new Set(),
+      instances: new Map(),
+    };
+    return this.#work;
+  }
+
+  /** What is there of it, without making it. */
+  workIfAny(): SessionWork | undefined {
+    return this.#work;
+  }
+
+  /** Used by its client right now, so not idle. */
+  isBusy(): boolean {
+    return this.stream !== undefined || (this.#work !== undefined && this.#work.running.size > 0);
+  }
+
+  /** Ends everything under way. Idempotent. */
+  close(): void {
+    this.stream?.end();
+    this.stream = undefined;
+    const work = this.#work;
+    this.#work = undefined;
+    if (!work) return;
+    for (const abort of work.running.values()) abort.abort();
+    for (const question of work.questions.values()) question.answer(sessionEnded);
+    for (const feed of work.feeds.values()) feed.close();
+  }
+}
+
+const sessionEnded: Reply = {
+  kind: 'error',
+  code: -32000,
+  text: '{"code":-32000,"message":"The client ended its session."}',
+};

@@ -1,0 +1,140 @@
+/** Requests that change a legacy session: the level of its log messages, and the resources that it watches. */
+
+import { isFault, serverKey, stringParam, type Fault, type Reply, type Server } from '@cruvero/core';
+import type { Feed } from '@cruvero/upstream';
+import { plainRequest, type Links } from '../links.ts';
+import type { Permitted } from '../pipeline.ts';
+import { findServer, uriOwner } from '../route.ts';
+import { termsOfSession } from '../terms.ts';
+import type { ClientSession } from './client-session.ts';
+import { instanceFor, type SessionEars } from './session-ears.ts';
+import type { ClientSessions } from './sessions.ts';
+
+export interface SessionMethodParts {
+  readonly sessions: Pick<ClientSessions, 'changed'>;
+  readonly ears: SessionEars;
+  readonly links: Links;
+}
+
+/** RFC 5424, as MCP names them. */
+const levels: ReadonlySet<string> = new Set([
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+]);
+const urisMax = 1_000;
+const done: Reply = { kind: 'result', text: '{}' };
+
+export class SessionMethods {
+  readonly #parts: SessionMethodParts;
+
+  constructor(parts: SessionMethodParts) {
+    this.#parts = parts;
+  }
+
+  /** Undefined for all other methods, and for callers without a session. */
+  answer(call: Permitted): Promise<Reply | Fault> | undefined {
+    const { session } = call;
+    if (!session) return undefined;
+    switch (call.message.method) {
+      case 'logging/setLevel':
+        return this.#setLevel(call, session);
+      case 'resources/subscribe':
+        return this.#subscribe(call, session);
+      case 'resources/unsubscribe':
+        return this.#unsubscribe(call, session);
+      default:
+        return undefined;
+    }
+  }
+
+  /** Watches again what the session watched at a replica that is gone. */
+  restore(call: Pick<Permitted, 'snapshot' | 'principal' | 'door'>, session: ClientSession): void {
+    const work = session.workIfAny();
+    if (!work || work.feeds.size > 0) return;
+    for (const uri of work.uris) {
+      const at = this.#at(call, session, uri);
+      if (!isFault(at)) void at.feed.subscribe(at.own, new AbortController());
+    }
+  }
+
+  /** Where the server has no say in it, the gateway keeps the level and tells modern servers with each request. */
+  async #setLevel(call: Permitted, session: ClientSession): Promise<Reply | Fault> {
+    const level = stringParam(call.message.params, 'level');
+    if (level === undefined || !levels.has(level))
+      return { fault: 'bad_params', detail: `params.level is one of: ${[...levels].join(', ')}.` };
+    session.logLevel = level;
+    this.#parts.sessions.changed(session);
+    const told = await Promise.all(this.#serversOf(call, session).map((server) => this.#tellLevel(call, session, server)));
+    // At a server's own door its own answer counts; behind the others nobody is to suffer for one server.
+    const refused = call.door.door === 'server' ? told.find((reply) => reply !== undefined && !isFault(reply)) : undefined;
+    return refused ?? done;
+  }
+
+  #serversOf(call: Permitted, session: ClientSession): readonly Server[] {
+    const { tenantId } = call.principal;
+    const names = call.door.door === 'server' ? [call.door.name] : [...(session.workIfAny()?.instances.keys() ?? [])];
+    return names.flatMap((name) => call.snapshot.servers.get(serverKey(tenantId, name as Server['name'])) ?? []);
+  }
+
+  async #tellLevel(call: Permitted, session: ClientSession, server: Server): Promise<Reply | Fault | undefined> {
+    const instance = instanceFor(server, session.workIfAny()?.instances.get(server.name));
+    if (!instance) return undefined;
+    const link = this.#parts.links.of(server, instance);
+    const face = await link.face();
+    if (isFault(face) || face.era === 'modern' || face.capabilities['logging'] === undefined) return undefined;
+    const answer = await link.request({ ...plainRequest(call, call.abort), terms: termsOfSession(session) });
+    return isFault(answer) ? answer : answer.reply;
+  }
+
+  async #subscribe(call: Permitted, session: ClientSession): Promise<Reply | Fault> {
+    const uri = stringParam(call.message.params, 'uri');
+    const at = this.#at(call, session, uri);
+    if (isFault(at)) return at;
+    const { uris } = session.work();
+    if (uris.size >= urisMax && !uris.has(at.exposed)) {
+      const detail = `A session watches ${urisMax} resources at most; unsubscribe from some first.`;
+      return { fault: 'bad_request', detail };
+    }
+    // The server counts; a client that subscribes twice has one subscription.
+    if (uris.has(at.exposed)) return done;
+    const reply = await at.feed.subscribe(at.own, call.abort);
+    if (isFault(reply) || reply.kind === 'error') return reply;
+    uris.add(at.exposed);
+    this.#parts.sessions.changed(session);
+    return reply;
+  }
+
+  async #unsubscribe(call: Permitted, session: ClientSession): Promise<Reply | Fault> {
+    const uri = stringParam(call.message.params, 'uri');
+    const at = this.#at(call, session, uri);
+    if (isFault(at)) return at;
+    const { uris } = session.work();
+    if (!uris.delete(at.exposed)) return done;
+    this.#parts.sessions.changed(session);
+    return at.feed.unsubscribe(at.own, call.abort);
+  }
+
+  #at(
+    call: Pick<Permitted, 'snapshot' | 'principal' | 'door'>,
+    session: ClientSession,
+    uri: string | undefined,
+  ): { readonly feed: Feed; readonly own: string; readonly exposed: string } | Fault {
+    if (uri === undefined) return { fault: 'bad_params', detail: 'params.uri is missing: the URI of a resource, a string.' };
+    const { door, snapshot, principal } = call;
+    const found =
+      door.door === 'server' ? serverAt(findServer(snapshot, principal.tenantId, door.name), uri) : uriOwner(call, door, uri);
+    if ('fault' in found) return found;
+    const feed = this.#parts.ears.at(session, found.server);
+    return isFault(feed) ? feed : { feed, own: found.own, exposed: uri };
+  }
+}
+
+function serverAt(server: Server | Fault, own: string) {
+  return 'fault' in server ? server : { server, own };
+}

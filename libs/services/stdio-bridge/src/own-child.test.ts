@@ -1,0 +1,511 @@
+/** Clients that can be asked something get a child of their own, and are asked. */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { settle } from '@cruvero/testkit';
+import type { BridgeBounds } from './bounds.ts';
+import {
+  echoes,
+  legacyServer,
+  type Behaviour,
+  type FakeChild,
+  type Spoken,
+} from './fake-children.fixture.ts';
+import { call, fault, Heard, jsonOf, response, rig, textOf, type Rig, type Told } from './rig.fixture.ts';
+
+const asking = { elicitation: {}, sampling: {}, roots: { listChanged: true } };
+
+/** Asks before it answers a call; answers with what it was answered. Every child uses the id 1, and the call's name in params. */
+const asks: Behaviour = (child, message) => {
+  if (message.method === 'tools/call') {
+    waiting.set(child, message);
+    child.say({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'elicitation/create',
+      params: { message: message.params?.['name'] },
+    });
+  } else if (message.method === undefined && message.id === 1) {
+    const asked = waiting.get(child);
+    if (asked) child.result(asked, { answered: message.result ?? message.error });
+  }
+};
+const waiting = new WeakMap<FakeChild, Spoken>();
+
+const server = (more: Behaviour): Behaviour => {
+  const plain = legacyServer(more);
+  return (child, message) => (message.method === undefined ? more(child, message) : plain(child, message));
+};
+
+const say = (method: string, params: object = {}) => ({ jsonrpc: '2.0', method, params });
+const reply = (question: Told, result: object) => ({ jsonrpc: '2.0', id: question.id, result });
+const errors = (child: FakeChild) => child.messages.filter(({ error }) => error !== undefined);
+const count = (one: Rig, name: string, labels: object = {}) =>
+  one.telemetry.counts.get(`${name}${JSON.stringify({ server: 'fake', instance: 'fake.b1.0', ...labels })}`);
+const questions = (one: Rig, outcome: string) => count(one, 'bridge_questions_total', { outcome });
+
+const rigOf = (more: Behaviour, bounds: Partial<BridgeBounds> = {}) => rig(server(more), { bounds });
+
+describe('an own child', () => {
+  it('is greeted with what the client has said of itself, and answers for itself', async () => {
+    await using one = await rigOf(echoes);
+    await one.bridge.ready();
+    const params = {
+      protocolVersion: '2025-06-18',
+      capabilities: { sampling: { context: {} }, 'x-vendor': 1 },
+      clientInfo: { name: 'editor', version: '9', title: 'The editor' },
+    };
+    const got = await one.post(call('initialize', params, 'init'));
+    assert.equal(one.children.all.length, 2);
+    assert.deepEqual(one.children.last.got('initialize')[0]?.params, params);
+    assert.equal(one.children.last.got('server/discover').length, 0);
+    assert.equal(jsonOf(got).id, 'init');
+    assert.equal(jsonOf(got).result?.['protocolVersion'], '2025-11-25');
+    const headers = { 'mcp-session-id': response(got).headers['mcp-session-id'] ?? '' };
+    for (const method of ['notifications/initialized', 'notifications/roots/list_changed'])
+      assert.equal(response(await one.post(say(method), headers)).status, 202);
+    const called = await one.post(call('tools/call', { arguments: 7 }), headers);
+    assert.equal(jsonOf(called).result?.['echoed'], 7);
+    const [shared, own] = one.children.all;
+    assert.equal(own?.got('notifications/initialized').length, 1);
+    assert.equal(own?.got('notifications/roots/list_changed').length, 1);
+    assert.equal(own?.got('tools/call').length, 1);
+    assert.equal(shared?.got('tools/call').length, 0);
+  });
+
+  it('is for those only who can be asked', async () => {
+    await using one = await rigOf(echoes);
+    for (const capabilities of [{}, { experimental: {}, tasks: {} }, { sampling: null }, { roots: true }])
+      await one.session(capabilities);
+    assert.equal(one.children.all.length, 1);
+    for (const capabilities of [{ roots: {} }, { sampling: {} }, { elicitation: { url: {} } }])
+      await one.session(capabilities);
+    assert.equal(one.children.all.length, 4);
+  });
+
+  it('ends with its session: on DELETE, when idle, at the end of the bridge', async () => {
+    const one = await rigOf(echoes, { sessionIdleMs: 120_000 });
+    const [deleted] = [await one.session(asking), await one.session(asking)];
+    const [, first, second] = one.children.all;
+    assert.equal(response(await one.post(undefined, deleted, { httpMethod: 'DELETE' })).status, 204);
+    await settle();
+    assert.deepEqual([first?.alive, second?.alive], [false, true]);
+    assert.equal(response(await one.post(call('tools/list'), deleted)).status, 404);
+    await one.clock.advance(240_000);
+    assert.equal(second?.alive, false);
+    await one.session(asking);
+    await one[Symbol.asyncDispose]();
+    assert.deepEqual(
+      one.children.all.map(({ alive }) => alive),
+      [false, false, false, false],
+    );
+    assert.equal(one.clock.pending, 0, 'no timer is left');
+  });
+
+  it('leaves no session behind where it does not come up', async () => {
+    let act: Behaviour = () => undefined;
+    await using one = await rig((child, message) => {
+      const isOwn = message.method === 'initialize' && 'sampling' in Object(message.params?.['capabilities']);
+      (isOwn ? act : legacyServer(echoes))(child, message);
+    });
+    await one.bridge.ready();
+    const open = (more = {}) =>
+      one.post(call('initialize', { capabilities: asking }), {}, { timeoutMs: 5_000, ...more });
+    act = (child) => child.die({ code: 3, signal: null });
+    assert.deepEqual(fault(await open()), {
+      fault: 'unreachable',
+      detail: 'it ended with exit code 3',
+      neverLeft: true,
+    });
+    act = (child, message) => child.error(message, -32602, 'not you');
+    const refused = await open();
+    assert.deepEqual(
+      [jsonOf(refused).error?.code, response(refused).headers['mcp-session-id']],
+      [-32602, undefined],
+    );
+    act = (child, message) => child.result(message, { protocolVersion: '1999-01-01', capabilities: {} });
+    assert.match(fault(await open()).detail, /"1999-01-01", which is not known here/);
+    act = () => undefined;
+    const late = open();
+    await one.clock.advance(5_000);
+    assert.match(fault(await late).detail, /did not answer initialize within 5000 ms/);
+    const aborter = new AbortController();
+    const left = open({ signal: aborter.signal });
+    await settle();
+    aborter.abort();
+    assert.equal(fault(await left).fault, 'aborted');
+    await settle();
+    assert.deepEqual(
+      one.children.all.map(({ alive }) => alive),
+      [true, false, false, false, false, false],
+    );
+  });
+
+  it('takes its session with it when it dies, in the middle of a question, and nobody else', async () => {
+    await using one = await rigOf(asks);
+    const [mine, others, plain] = [await one.session(asking), await one.session(asking), await one.session()];
+    const stream = await one.listen(mine);
+    const got = new Heard(await one.post(call('tools/call', { name: 'a' }), mine));
+    await settle();
+    assert.deepEqual(got.methods, ['elicitation/create']);
+    one.children.all[1]?.die();
+    await settle();
+    assert.deepEqual([got.over, stream.over], ['broken', 'ended']);
+    const late = await one.post(reply(got.asked('elicitation/create'), {}), mine);
+    assert.equal(response(late).status, 404);
+    assert.equal(response(await one.post(call('tools/list'), others)).status, 200);
+    assert.equal(response(await one.post(call('tools/list'), plain)).status, 200);
+    await one.clock.advance(60_000);
+    assert.equal(one.children.all.length, 3, 'it is not started again');
+    assert.equal(count(one, 'bridge_own_child_deaths_total'), 1);
+    assert.equal(count(one, 'bridge_child_restarts_total'), undefined);
+    assert.equal(questions(one, 'lost'), 1);
+  });
+
+  it('goes on while the other child is being started again', async () => {
+    await using one = await rigOf(echoes);
+    const headers = await one.session(asking);
+    one.children.behaviour = () => undefined;
+    one.children.all[0]?.die();
+    const got = await one.post(call('tools/call', { arguments: 1 }), headers);
+    assert.equal(jsonOf(got).result?.['echoed'], 1);
+  });
+
+  it('finishes what it has begun when its instance is taken away, and begins nothing new', async () => {
+    await using one = await rigOf(asks, { drainMs: 5_000 });
+    const headers = await one.session(asking);
+    const going = new Heard(await one.post(call('tools/call', { name: 'a' }), headers));
+    const upstream = one.bridge[Symbol.asyncDispose]();
+    await settle();
+    const refused = fault(await one.post(call('tools/call', {}, 2), headers));
+    assert.deepEqual([refused.fault, refused.neverLeft], ['unreachable', true]);
+    assert.equal(
+      response(await one.post(reply(going.asked('elicitation/create'), { n: 1 }), headers)).status,
+      202,
+    );
+    await settle();
+    assert.deepEqual(going.messages.at(-1)?.result, { answered: { n: 1 } });
+    await upstream;
+  });
+});
+
+describe('the number of own children', () => {
+  it('is bounded: the session idle longest makes room, though it listens', async () => {
+    await using one = await rigOf(echoes, { ownChildrenMax: 2 });
+    const [first, second] = [await one.session(asking), await one.session(asking)];
+    const stream = await one.listen(second);
+    await one.post(call('tools/list'), first);
+    const third = await one.session(asking);
+    assert.equal(response(await one.post(call('tools/list'), second)).status, 404);
+    assert.equal(stream.over, 'ended');
+    for (const headers of [first, third])
+      assert.equal(response(await one.post(call('tools/list'), headers)).status, 200);
+    assert.deepEqual(
+      one.children.all.map(({ alive }) => alive),
+      [true, true, false, true],
+    );
+    assert.equal(count(one, 'bridge_own_children_refused_total'), undefined);
+  });
+
+  it('serves whom it cannot give one by the child that all use, and says so', async () => {
+    await using one = await rigOf(asks, { ownChildrenMax: 1 });
+    const busy = await one.session(asking);
+    const going = new Heard(await one.post(call('tools/call', { name: 'a' }), busy));
+    const without = await one.session(asking);
+    const got = await one.post(call('tools/call', { name: 'b' }), without);
+    assert.deepEqual(jsonOf(got).result?.['answered'], {
+      code: -32601,
+      message: 'This client does not serve elicitation/create.',
+    });
+    assert.equal(one.children.all.length, 2);
+    assert.equal(count(one, 'bridge_own_children_refused_total'), 1);
+    assert.ok(
+      one.telemetry.lines.some(
+        ({ level, message }) => level === 'warn' && /own children are in use/.test(message),
+      ),
+    );
+    assert.equal(going.over, 'open');
+  });
+
+  it('counts those that are still ending: a new one waits for them', async () => {
+    await using one = await rigOf(echoes, { ownChildrenMax: 1 });
+    const held: (() => void)[] = [];
+    const first = await one.session(asking);
+    const own = one.children.last;
+    own.stop = () => new Promise((resolve) => held.push(() => resolve({ code: 0, signal: null })));
+    await one.post(undefined, first, { httpMethod: 'DELETE' });
+    let opened = false;
+    const opening = one.session(asking).finally(() => (opened = true));
+    await settle();
+    assert.deepEqual([opened, one.children.all.length], [false, 2]);
+    own.die();
+    for (const go of held) go();
+    const second = await opening;
+    assert.equal(response(await one.post(call('tools/list'), second)).status, 200);
+    assert.equal(one.children.all.length, 3);
+  });
+
+  it('can be none', async () => {
+    await using one = await rigOf(echoes, { ownChildrenMax: 0 });
+    await one.session(asking);
+    assert.equal(one.children.all.length, 1);
+    assert.ok(!one.telemetry.lines.some(({ level }) => level === 'warn'));
+  });
+});
+
+describe('a question', () => {
+  it('comes on the stream of the call, under an id of the bridge, and its answer goes back under the child’s', async () => {
+    await using one = await rigOf(asks);
+    const headers = await one.session(asking);
+    const got = await one.post(call('tools/call', { name: 'Name?' }, 'c'), headers);
+    assert.equal(response(got).headers['content-type'], 'text/event-stream');
+    const heard = new Heard(got);
+    await settle();
+    const question = heard.asked('elicitation/create');
+    assert.deepEqual(question.params, { message: 'Name?' });
+    const answer = { action: 'accept', content: { big: 1 } };
+    assert.equal(response(await one.post(reply(question, answer), headers)).status, 202);
+    await settle();
+    assert.deepEqual(heard.messages.at(-1), { jsonrpc: '2.0', id: 'c', result: { answered: answer } });
+    assert.equal(heard.over, 'ended');
+    assert.deepEqual(one.children.last.messages.at(-1), { jsonrpc: '2.0', id: 1, result: answer });
+    assert.equal(questions(one, 'answered'), 1);
+    assert.equal(
+      response(await one.post(reply(question, answer), headers)).status,
+      202,
+      'too late, and forgotten',
+    );
+    assert.equal(one.children.last.messages.filter(({ result }) => result !== undefined).length, 1);
+  });
+
+  it('finds its client among 64 whose children ask under the same id, about calls of the same id', async () => {
+    await using one = await rigOf(asks, { ownChildrenMax: 64 });
+    const sessions = await Promise.all(Array.from({ length: 64 }, () => one.session(asking)));
+    const heard = await Promise.all(
+      sessions.map(
+        async (headers, i) => new Heard(await one.post(call('tools/call', { name: `q${i}` }), headers)),
+      ),
+    );
+    await settle();
+    const asked = heard.map((one) => one.asked('elicitation/create'));
+    assert.deepEqual(
+      asked.map(({ params }) => params?.['message']),
+      sessions.map((_, i) => `q${i}`),
+    );
+    assert.equal(new Set(asked.map(({ id }) => id)).size, 64);
+    // Somebody answers another's question: nothing comes of it.
+    await one.post(reply(asked[1] ?? assert.fail(), { stolen: true }), sessions[0]);
+    for (const [i, question] of [...asked.entries()].reverse())
+      await one.post(reply(question, { i }), sessions[i]);
+    await settle();
+    for (const [i, { messages }] of heard.entries())
+      assert.deepEqual(messages.at(-1)?.result, { answered: { i } });
+  });
+
+  it('goes to the call begun last, otherwise to the open stream', async () => {
+    await using one = await rigOf(() => undefined);
+    const headers = await one.session(asking);
+    const stream = await one.listen(headers);
+    const child = one.children.last;
+    const ask = (id: number) => child.say({ jsonrpc: '2.0', id, method: 'roots/list' });
+    ask(1);
+    const [first, second] = [1, 2].map((id) => one.post(call('tools/call', {}, id), headers));
+    await settle();
+    ask(2);
+    await settle();
+    const late = new Heard((await second) ?? assert.fail());
+    await settle();
+    assert.deepEqual([stream.methods, late.methods], [['roots/list'], ['roots/list']]);
+    const [a, b] = child.got('tools/call');
+    child.result(a ?? assert.fail(), 1);
+    child.result(b ?? assert.fail(), 2);
+    assert.equal(
+      textOf((await first) ?? assert.fail()),
+      '{"jsonrpc":"2.0","id":1,"result":1}',
+      'it stays JSON',
+    );
+    ask(3);
+    await settle();
+    assert.deepEqual(stream.methods, ['roots/list', 'roots/list']);
+  });
+
+  it('waits for a stream, and is answered when none comes', async () => {
+    await using one = await rigOf(() => undefined);
+    const headers = await one.session(asking);
+    const child = one.children.last;
+    child.say({ jsonrpc: '2.0', id: 'x', method: 'roots/list' });
+    await one.clock.advance(29_999);
+    assert.equal(errors(child).length, 0);
+    await one.clock.advance(1);
+    assert.deepEqual(
+      errors(child).map(({ id, error }) => [id, error?.code]),
+      [['x', -32603]],
+    );
+    child.say({ jsonrpc: '2.0', id: 'y', method: 'roots/list' });
+    await one.clock.advance(10_000);
+    const stream = await one.listen(headers);
+    await settle();
+    await one.post(reply(stream.asked('roots/list'), { roots: [] }), headers);
+    assert.deepEqual(child.messages.at(-1), { jsonrpc: '2.0', id: 'y', result: { roots: [] } });
+    await one.clock.advance(60_000);
+    assert.equal(errors(child).length, 1, 'an answered question has no more time to run');
+    child.say({ jsonrpc: '2.0', id: 'z', method: 'roots/list' });
+    await settle();
+    assert.deepEqual([questions(one, 'unheard'), questions(one, 'answered')], [1, 1]);
+  });
+
+  it('rides on the next call where nothing else is open', async () => {
+    await using one = await rigOf(() => undefined);
+    const headers = await one.session(asking);
+    one.children.last.say({ jsonrpc: '2.0', id: 0, method: 'roots/list' });
+    const heard = new Heard(await one.post(call('tools/call'), headers));
+    await settle();
+    assert.deepEqual(heard.methods, ['roots/list']);
+  });
+
+  it('is taken back where it was asked', async () => {
+    await using one = await rigOf(asks);
+    const headers = await one.session(asking);
+    const heard = new Heard(await one.post(call('tools/call', { name: 'a' }), headers));
+    await settle();
+    const child = one.children.last;
+    child.say(say('notifications/cancelled', { requestId: 99 }));
+    child.say(say('notifications/cancelled', { requestId: 1, reason: 'bored' }));
+    await settle();
+    const { id } = heard.asked('elicitation/create');
+    assert.deepEqual(
+      heard.messages.at(-1),
+      say('notifications/cancelled', { requestId: id, reason: 'bored' }),
+    );
+    assert.equal(heard.messages.length, 2);
+    const before = child.lines.length;
+    await one.post(reply({ id }, {}), headers);
+    assert.equal(child.lines.length, before, 'its answer is not wanted any more');
+    child.say({ jsonrpc: '2.0', id: 5, method: 'roots/list' });
+    child.say(say('notifications/cancelled', { requestId: 5 }));
+    assert.equal(questions(one, 'cancelled'), 2);
+  });
+
+  it('is answered for a client that went away, and the call is cancelled at the child', async () => {
+    await using one = await rigOf(asks);
+    const headers = await one.session(asking);
+    const aborter = new AbortController();
+    await one.post(call('tools/call', { name: 'a' }), headers, { signal: aborter.signal });
+    const child = one.children.last;
+    aborter.abort();
+    assert.equal(
+      child.got('notifications/cancelled')[0]?.params?.['requestId'],
+      child.got('tools/call')[0]?.id,
+    );
+    assert.deepEqual(
+      errors(child).map(({ id, error }) => [id, error?.code]),
+      [[1, -32603]],
+    );
+    const second = new Heard(await one.post(call('tools/call', { name: 'b' }, 'again'), headers));
+    await one.post(say('notifications/cancelled', { requestId: 'again' }), headers);
+    await settle();
+    assert.equal(second.messages.at(-1)?.error?.code, -31099);
+    assert.equal(errors(child).length, 2);
+    assert.equal(questions(one, 'lost'), 2);
+  });
+
+  it('is one of 64 at most, and never so large that its stream cannot carry it', async () => {
+    await using one = await rigOf(() => undefined, { streamCharsMax: 10_000 });
+    const headers = await one.session(asking);
+    const stream = await one.listen(headers);
+    const child = one.children.last;
+    const ask = (id: number, params: object = {}) =>
+      child.say({ jsonrpc: '2.0', id, method: 'sampling/createMessage', params });
+    ask(1, { image: 'x'.repeat(900_000) });
+    await settle();
+    assert.equal(stream.messages.length, 1, 'larger than what may lie unread, but alone');
+    ask(2, { image: 'x'.repeat(1_100_000) });
+    for (let id = 3; id <= 70; id += 1) ask(id);
+    await settle();
+    assert.equal(stream.messages.length, 64);
+    assert.deepEqual(
+      errors(child).map(({ id }) => id),
+      [2, 66, 67, 68, 69, 70],
+    );
+    child.say({ jsonrpc: '2.0', id: 'p', method: 'ping' });
+    assert.deepEqual(child.messages.at(-1), { jsonrpc: '2.0', id: 'p', result: {} });
+    child.takes = false;
+    const answered = await one.post(reply(stream.messages[0] ?? assert.fail(), {}), headers);
+    assert.equal(response(answered).status, 503);
+    child.takes = true;
+    assert.equal(
+      response(await one.post(reply(stream.messages[0] ?? assert.fail(), {}), headers)).status,
+      202,
+    );
+  });
+});
+
+describe('what an own child says', () => {
+  it('reaches its own session only, and what the other child says only the others', async () => {
+    await using one = await rigOf(() => undefined);
+    const [own, plain, plainer] = [await one.session(asking), await one.session(), await one.session()];
+    const [heard, one1, two2] = [await one.listen(own), await one.listen(plain), await one.listen(plainer)];
+    const [shared, child] = one.children.all;
+    child?.say(say('notifications/prompts/list_changed'));
+    shared?.say(say('notifications/resources/list_changed'));
+    await settle();
+    assert.deepEqual(heard.methods, ['notifications/prompts/list_changed']);
+    for (const { methods } of [one1, two2])
+      assert.deepEqual(methods, ['notifications/resources/list_changed']);
+  });
+
+  it('is logged to its only call, else on its stream, else to the call begun last', async () => {
+    await using one = await rigOf(() => undefined);
+    const headers = await one.session(asking);
+    const child = one.children.last;
+    const log = (data: string) => child.say(say('notifications/message', { level: 'info', data }));
+    const first = one.post(call('tools/call', {}, 1), headers);
+    await settle();
+    log('only');
+    const heard = [new Heard(await first)];
+    const second = one.post(call('tools/call', {}, 2), headers);
+    await settle();
+    log('last');
+    heard.push(new Heard(await second));
+    heard.push(await one.listen(headers));
+    log('stream');
+    await settle();
+    assert.deepEqual(
+      heard.map(({ messages }) => messages.map(({ params }) => params?.['data'])),
+      [['only'], ['last'], ['stream']],
+    );
+  });
+
+  it('is not announced: the tools of an own child are its own', async () => {
+    await using one = await rigOf(() => undefined);
+    await one.bridge.ready();
+    await one.session(asking);
+    const listed = one.children.all.map((child) => child.got('tools/list').length);
+    one.children.last.say(say('notifications/tools/list_changed'));
+    await one.clock.advance(1_000);
+    assert.deepEqual(
+      one.children.all.map((child) => child.got('tools/list').length),
+      listed,
+    );
+    assert.equal(one.bridge.listing().length, 1);
+  });
+
+  it('follows what is set for it alone, to the letter', async () => {
+    await using one = await rigOf((child, message) => child.result(message, { own: message.method }));
+    const headers = await one.session(asking);
+    for (const [method, params] of [
+      ['logging/setLevel', { level: 'odd' }],
+      ['resources/subscribe', { uri: 'a' }],
+      ['resources/subscribe', { uri: 'a' }],
+      ['resources/unsubscribe', { uri: 'b' }],
+    ] as const) {
+      const got = await one.post(call(method, params), headers);
+      assert.deepEqual(jsonOf(got).result, { own: method });
+      assert.deepEqual(one.children.last.got(method).at(-1)?.params, params);
+    }
+    const stream = await one.listen(headers);
+    one.children.last.say(say('notifications/resources/updated', { uri: 'z' }));
+    await settle();
+    assert.equal(stream.messages.length, 1);
+  });
+});
