@@ -107,7 +107,11 @@ describe('the stream of a session', () => {
   });
 
   it('is tried again where another reader has it, and after an outage', async () => {
-    const answers = [text(409, ''), text(503, ''), { fault: 'broken', detail: 'cut', neverLeft: false } as const];
+    const answers = [
+      text(409, ''),
+      text(503, ''),
+      { fault: 'broken', detail: 'cut', neverLeft: false } as const,
+    ];
     const gets = new FakeStreams();
     const { clock, peer, call } = eared((seen) => answers.shift() ?? gets.script(seen));
     const one = await call('one');

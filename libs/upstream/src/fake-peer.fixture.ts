@@ -110,10 +110,13 @@ export class FakeStream {
   }
 
   respond(seen: Seen, headers: Record<string, string> = {}): UpstreamResponse {
-    seen.request.signal.addEventListener('abort', () => {
+    const { signal } = seen.request;
+    const cut = (): void => {
       this.aborted = true;
       this.fail('the caller gave up');
-    });
+    };
+    if (signal.aborted) cut();
+    else signal.addEventListener('abort', cut);
     const chunks: AsyncIterable<string> = { [Symbol.asyncIterator]: () => ({ next: () => this.#next() }) };
     const body = { kind: 'stream', chunks } as const;
     return { status: 200, headers: { 'content-type': 'text/event-stream', ...headers }, body };
@@ -285,7 +288,11 @@ export class FakeStreams {
 export const asksBack = { sampling: {}, elicitation: {}, roots: {} };
 
 /** A request as a server sends it. */
-export const question = (id: Json, method = 'elicitation/create', params: Json = { message: 'Sure?' }): Json => ({
+export const question = (
+  id: Json,
+  method = 'elicitation/create',
+  params: Json = { message: 'Sure?' },
+): Json => ({
   jsonrpc: '2.0',
   id,
   method,

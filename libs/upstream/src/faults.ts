@@ -50,6 +50,14 @@ export function outageDetail(status: number): string | undefined {
   return status === 429 || status >= 500 ? `it answers HTTP ${status}` : undefined;
 }
 
+/** For a status that came to a request without a message; a proxy's 502 or 504 may come after the server did its work. */
+export function unanswered(peer: Peer, status: number): Fault {
+  const outage = status >= 500 && status !== 503 ? undefined : outageDetail(status);
+  return outage === undefined
+    ? upstreamBroken(peer, `it answered HTTP ${status} without a JSON-RPC message`)
+    : unavailable(peer, outage, false);
+}
+
 /** What the work gives, or `cancelled` as soon as the caller is gone; the work goes on for others who wait for it. */
 export function orCancelled<T>(work: Promise<T>, signal: AbortSignal): Promise<T | Fault> {
   if (signal.aborted) return Promise.resolve({ fault: 'cancelled' });

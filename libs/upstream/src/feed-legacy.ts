@@ -3,7 +3,7 @@
 import { isFault, type Fault, type JsonObject, type Reply } from '@cruvero/core';
 import type { AnswerQuestion, SessionTerms } from './ask.ts';
 import type { Answered } from './exchange.ts';
-import { outageDetail, unavailable, upstreamBroken } from './faults.ts';
+import { unanswered, upstreamBroken } from './faults.ts';
 import { nothing, type Hearing, type HearingEvents, type Over } from './hearing.ts';
 import type { Legacy } from './legacy.ts';
 import type { Peer } from './peer.ts';
@@ -100,12 +100,7 @@ export class LegacyHearing implements Hearing {
   async #reply(method: string, params: JsonObject, signal: AbortSignal): Promise<Reply | Fault> {
     const answered = await this.#send(method, params, signal);
     if (isFault(answered)) return answered;
-    if (answered.reply) return answered.reply;
-    const { peer } = this.#parts;
-    const outage = outageDetail(answered.status);
-    return outage === undefined
-      ? upstreamBroken(peer, `it answered HTTP ${answered.status} without a JSON-RPC message`)
-      : unavailable(peer, outage, false);
+    return answered.reply ?? unanswered(this.#parts.peer, answered.status);
   }
 
   #send(method: string, params: JsonObject, signal: AbortSignal): Promise<Answered | Fault> {

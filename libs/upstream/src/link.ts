@@ -22,7 +22,7 @@ import {
   type SessionTerms,
 } from './ask.ts';
 import type { Answered } from './exchange.ts';
-import { orCancelled, outageDetail, unavailable, upstreamBroken } from './faults.ts';
+import { orCancelled, unanswered, upstreamBroken } from './faults.ts';
 import { Feeds } from './feeds.ts';
 import { Legacy } from './legacy.ts';
 import { Modern } from './modern.ts';
@@ -212,13 +212,7 @@ export class UpstreamLink {
 
   #answer(answered: Answered, era: Era): Answer | Fault {
     if (speaksOtherEra(answered, era)) this.#forgetFace();
-    if (answered.reply) return { reply: answered.reply, era };
-    const { status } = answered;
-    // a proxy's 502 or 504 may come after the server did its work
-    const outage = status >= 500 && status !== 503 ? undefined : outageDetail(status);
-    return outage === undefined
-      ? this.#broken(`it answered HTTP ${status} without a JSON-RPC message`)
-      : unavailable(this.peer, outage, false);
+    return answered.reply ? { reply: answered.reply, era } : unanswered(this.peer, answered.status);
   }
 }
 

@@ -151,10 +151,7 @@ describe('a stream that cannot be gone on with', () => {
   });
 
   it('is broken in a version without resumption, and over HTTP+SSE', async () => {
-    for (const stage of [
-      polled(undefined, {}, '2024-11-05'),
-      polled(undefined, {}, '2025-11-25', 'sse'),
-    ]) {
+    for (const stage of [polled(undefined, {}, '2024-11-05'), polled(undefined, {}, '2025-11-25', 'sse')]) {
       const { answered, stream } = await stage.begin();
       stream.push(priming('e1', 1));
       stream.end();

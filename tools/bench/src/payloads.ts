@@ -10,21 +10,22 @@ export const floodPieceBytes = 64 << 10;
 const largeBytes = 256 << 10;
 
 /** Rows as tools return them: numbers, quotes, line ends, and now and then a letter outside ASCII. */
-function rowsOf(bytesMin: number): string {
+function rowsText(bytesMin: number): string {
   const rows: string[] = [];
   let state = 1;
-  let bytes = 0;
-  while (bytes < bytesMin) {
+  for (let bytes = 0; bytes < bytesMin;) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     const name = rows.length % 20 === 0 ? 'Zoë Kowalczyk' : `customer ${state % 9_973}`;
-    const row = { row: rows.length, name, amount: (state % 100_000) / 100, note: 'first line\nsecond line' };
-    rows.push(JSON.stringify(row));
-    bytes += Buffer.byteLength(JSON.stringify(rows.at(-1))) + 2;
+    const amount = (state % 100_000) / 100;
+    const row = JSON.stringify({ row: rows.length, name, amount, note: 'first line\nsecond line' });
+    rows.push(row);
+    // As it stands inside a JSON string: with its quotes and line ends escaped.
+    bytes += Buffer.byteLength(JSON.stringify(row));
   }
   return rows.join('\n');
 }
 
-const largeItem = `,{"type":"text","text":${JSON.stringify(rowsOf(largeBytes))}}]`;
+const largeItem = `,{"type":"text","text":${JSON.stringify(rowsText(largeBytes))}}]`;
 const smallTail = Buffer.from(']');
 const largeTail = Buffer.from(largeItem);
 

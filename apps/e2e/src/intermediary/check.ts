@@ -21,6 +21,8 @@ export interface Check {
 export interface Group {
   readonly title: string;
   readonly checks: readonly Check[];
+  /** Leaves the gateway other than it was: after everything else. */
+  readonly last?: true;
 }
 
 /** What a request may say besides; who calls is the owner unless said. */
@@ -99,7 +101,13 @@ export class Scene {
 }
 
 /** The result of an answer. @throws where it is an error, with what was said. */
-export function resultOf({ status, message }: { readonly status: number; readonly message: JsonObject }): JsonObject {
+export function resultOf({
+  status,
+  message,
+}: {
+  readonly status: number;
+  readonly message: JsonObject;
+}): JsonObject {
   const { result, error } = message;
   assert.ok(result !== undefined, `an error came: ${status} ${JSON.stringify(error)}`);
   return result as JsonObject;
@@ -118,9 +126,13 @@ export function assertError(
   return error ?? {};
 }
 
-export const structured = (result: JsonObject): JsonObject => (result['structuredContent'] ?? {}) as JsonObject;
+export const structured = (result: JsonObject): JsonObject =>
+  (result['structuredContent'] ?? {}) as JsonObject;
 
 /** A result that says nothing but this check's word. */
-export function assertTagged(reply: { readonly status: number; readonly message: JsonObject }, tag: string): void {
+export function assertTagged(
+  reply: { readonly status: number; readonly message: JsonObject },
+  tag: string,
+): void {
   assert.equal(structured(resultOf(reply))['tag'], tag, JSON.stringify(reply.message).slice(0, 400));
 }

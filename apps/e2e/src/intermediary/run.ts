@@ -36,7 +36,10 @@ export class Runner {
     this.#tags += 1;
     const scene = new Scene(this.#target, this.#upstream, `tag${String(this.#tags).padStart(5, '0')}`);
     const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(new Error(`it did not end within ${checkMsMax} ms`)), checkMsMax);
+    const timer = setTimeout(
+      () => late.reject(new Error(`it did not end within ${checkMsMax} ms`)),
+      checkMsMax,
+    );
     try {
       await Promise.race([check.run(scene), late.promise]);
       return { is: 'passed' };
@@ -74,8 +77,12 @@ export async function runAll(
   const waiting = groups.flatMap((group) =>
     group.checks.filter(({ waits }) => waits === true).map((check) => run(group, check)),
   );
-  for (const group of groups)
-    for (const check of group.checks) if (check.waits !== true) await run(group, check);
+  const inTurn = async (chosen: readonly Group[]): Promise<void> => {
+    for (const group of chosen)
+      for (const check of group.checks) if (check.waits !== true) await run(group, check);
+  };
+  await inTurn(groups.filter(({ last }) => last !== true));
   await Promise.all(waiting);
+  await inTurn(groups.filter(({ last }) => last === true));
   return rows;
 }

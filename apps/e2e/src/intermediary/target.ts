@@ -41,7 +41,14 @@ export interface Target {
 }
 
 /** What a check may need and a target may lack, in the words of the table. */
-export type Need = 'second replica' | 'kill' | 'second principal' | 'restricted principal' | 'aggregate' | 'short expiry' | ServerKind;
+export type Need =
+  | 'second replica'
+  | 'kill'
+  | 'second principal'
+  | 'restricted principal'
+  | 'aggregate'
+  | 'short expiry'
+  | ServerKind;
 
 /** Longer than this no check waits for an expiry. */
 const expiryMsMax = 10_000;

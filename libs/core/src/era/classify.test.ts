@@ -48,8 +48,8 @@ describe('classify', () => {
       { era: 'legacy', version: '2025-06-18' },
     ],
     [
-      'initialize is legacy whatever it wears',
-      { method: 'initialize', params: { _meta: modernMeta }, headers: modern },
+      'initialize is legacy whatever header it wears',
+      { method: 'initialize', headers: modern },
       { era: 'legacy' },
     ],
     [
@@ -170,6 +170,12 @@ describe('classify', () => {
       /string/,
     ],
     ['_meta that is no object', { params: { _meta: [] } }, 'bad_params', /object/],
+    [
+      'initialize with a modern envelope',
+      { method: 'initialize', params: { _meta: modernMeta }, headers: { ...modern, mcpMethod: 'initialize' } },
+      'unknown_method',
+      /.*/,
+    ],
     [
       'a method that this era dropped',
       { method: 'ping', params: { _meta: modernMeta }, headers: { ...modern, mcpMethod: 'ping' } },

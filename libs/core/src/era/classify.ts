@@ -37,8 +37,10 @@ export type Spoken =
 export function classify(message: RequestMessage | NotificationMessage, headers: EraHeaders): Spoken | Fault {
   const meta = readMeta(message);
   if (meta === 'not_an_object') return { fault: 'bad_params', detail: '"_meta" is an object.' };
-  if (message.method === 'initialize') return { era: 'legacy', version: legacyLatest, meta };
   const metaVersion = meta?.[metaKeys.protocolVersion];
+  // Its client negotiates, whatever version a header names; with a modern envelope it is a method that this era dropped.
+  if (message.method === 'initialize' && metaVersion === undefined)
+    return { era: 'legacy', version: legacyLatest, meta };
   if (metaVersion === undefined && !claimsModern(headers)) return legacy(headers.protocolVersion, meta);
   return modern(message, headers, meta ?? {});
 }

@@ -63,6 +63,7 @@ export function wrapStructured(resultText: string): string {
 /**
  * A schema for what `wrapStructured` makes of this schema's values. Where they are never objects, that is
  * `{result: value}` always. Where they may be (no `type`, or several), objects stand as they are and others are wrapped.
+ * What was valid stays valid; in the second case a wrapped value may also pass as an object of its own.
  */
 function wrappedSchema(schema: JsonObject): JsonObject {
   const dialect = typeof schema['$schema'] === 'string' ? { $schema: schema['$schema'] } : {};

@@ -2,6 +2,7 @@
 
 import {
   exposedName,
+  isJsonObject,
   isTaskMethod,
   listKindOf,
   ownedUri,
@@ -107,6 +108,8 @@ export function refuseTool(call: Permitted, server: Pick<Server, 'name'>, own: s
 
 /** Tasks belong to the instance that made them, and to the caller who had them made (Tasks extension, SEP-2663). */
 function routeTask(call: Permitted, { taskIds }: RouteParts): Routed | Fault {
+  const undeclared = tasksUndeclared(call);
+  if (undeclared) return undeclared;
   const sealed = taskIdOf(call.message.params);
   if (sealed === undefined)
     return { fault: 'bad_params', detail: 'params.taskId is missing: the id that the task was given, a string.' };
@@ -117,6 +120,15 @@ function routeTask(call: Permitted, { taskIds }: RouteParts): Routed | Fault {
   const isRead = call.message.method === 'tasks/get';
   const changes = { taskId: JSON.stringify(task.own) };
   return { ...routed(call, server, call.message.method, changes, isRead), pinnedTo: task.instanceId };
+}
+
+const tasksExtension = 'io.modelcontextprotocol/tasks';
+
+function tasksUndeclared({ spoken }: Permitted): Fault | undefined {
+  const extensions = spoken.era === 'modern' ? spoken.clientCapabilities['extensions'] : undefined;
+  if (isJsonObject(extensions) && extensions[tasksExtension] !== undefined) return undefined;
+  const detail = `Tasks need the client capability extensions[${JSON.stringify(tasksExtension)}].`;
+  return { fault: 'missing_capability', detail, required: { extensions: { [tasksExtension]: {} } } };
 }
 
 function routeCompletion(call: Permitted, door: SharedDoor, parts: RouteParts): Routed | Fault {

@@ -210,6 +210,8 @@ describe('subscriptions with a child that many use', () => {
     );
     await ask(over, 'resources/subscribe', { uri: 'a' });
     assert.deepEqual(uris(one, 'subscribe'), ['a']);
+    await ask(over, 'logging/setLevel', { level: 'debug' });
+    assert.deepEqual(levels(one), ['debug']);
   });
 });
 

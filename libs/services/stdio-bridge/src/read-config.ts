@@ -55,7 +55,7 @@ export const stdioBridgeSettings =
             orElse: defaultBridgeBounds.ownChildrenMax,
             min: 0,
             max: 1_000,
-            help: 'Processes of one instance that serve a single session each, because its client declares sampling, elicitation or roots; beyond it the one idle longest is ended. 0: such clients use the process that all use, and cannot be asked.',
+            help: 'Processes of one instance for clients that a server can ask (sampling, elicitation, roots), one for each session; the one idle longest makes room. 0: nobody is asked.',
           }),
         },
       },

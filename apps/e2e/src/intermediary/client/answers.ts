@@ -31,8 +31,16 @@ export function answersTo(tag: string, result: JsonObject): JsonObject {
 
 /** What the server got for each kind of question. */
 export function expectedAnswers(tag: string, kinds: readonly string[]): JsonObject {
-  const method = { form: 'elicitation/create', url: 'elicitation/create', sampling: 'sampling/createMessage', roots: 'roots/list' };
+  const method = {
+    form: 'elicitation/create',
+    url: 'elicitation/create',
+    sampling: 'sampling/createMessage',
+    roots: 'roots/list',
+  };
   return Object.fromEntries(
-    kinds.map((kind) => [kind, answerTo(tag, method[kind as keyof typeof method], kind === 'url' ? { mode: 'url' } : {})]),
+    kinds.map((kind) => [
+      kind,
+      answerTo(tag, method[kind as keyof typeof method], kind === 'url' ? { mode: 'url' } : {}),
+    ]),
   );
 }

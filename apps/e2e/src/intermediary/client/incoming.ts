@@ -41,10 +41,12 @@ export class Incoming {
     this.#response = response;
     this.#abort = abort;
     this.onMessage = onMessage;
-    void this.#read().catch(() => undefined).finally(() => {
-      this.#ended = true;
-      this.#notice.tell();
-    });
+    void this.#read()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#ended = true;
+        this.#notice.tell();
+      });
   }
 
   /** Resolves with the head of the answer. */
@@ -82,7 +84,11 @@ export class Incoming {
   }
 
   until<T>(what: string, look: () => T, withinMs = withinMsUsual): Promise<Exclude<T, undefined | false>> {
-    return this.#notice.until(() => `${what}; so far: ${this.status} ${this.#text.slice(0, 600)}`, look, withinMs);
+    return this.#notice.until(
+      () => `${what}; so far: ${this.status} ${this.#text.slice(0, 600)}`,
+      look,
+      withinMs,
+    );
   }
 
   /** The first message of this method, after `after` others of it. */
@@ -97,9 +103,16 @@ export class Incoming {
   /** The message that answers; rejects when the exchange ends without one. */
   async final(withinMs?: number): Promise<JsonObject> {
     const answer = (): JsonObject | undefined =>
-      this.messages.find((message) => message['method'] === undefined && ('result' in message || 'error' in message));
-    const found = await this.until('the answer', () => answer() ?? (this.#ended ? 'none' : undefined), withinMs);
-    if (found === 'none') throw new Error(`ended without an answer: ${this.status} ${this.#text.slice(0, 600)}`);
+      this.messages.find(
+        (message) => message['method'] === undefined && ('result' in message || 'error' in message),
+      );
+    const found = await this.until(
+      'the answer',
+      () => answer() ?? (this.#ended ? 'none' : undefined),
+      withinMs,
+    );
+    if (found === 'none')
+      throw new Error(`ended without an answer: ${this.status} ${this.#text.slice(0, 600)}`);
     return found;
   }
 

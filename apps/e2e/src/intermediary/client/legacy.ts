@@ -69,7 +69,12 @@ export class LegacyClient {
   }
 
   /** Resolves when the answer has begun. */
-  start(method: string, params: JsonObject = {}, options: AskOptions = {}, abort?: AbortController): Promise<Incoming> {
+  start(
+    method: string,
+    params: JsonObject = {},
+    options: AskOptions = {},
+    abort?: AbortController,
+  ): Promise<Incoming> {
     const { id = (this.#ids += 1), progressToken, meta, argumentsText } = options;
     const own = { ...meta, ...(progressToken === undefined ? {} : { progressToken }) };
     const marked = argumentsText === undefined ? params : { ...params, arguments: marker };
@@ -107,7 +112,12 @@ export class LegacyClient {
     return ended.status;
   }
 
-  #post(body: string, url: string, headers: Readonly<Record<string, string>> = {}, abort?: AbortController): Promise<Incoming> {
+  #post(
+    body: string,
+    url: string,
+    headers: Readonly<Record<string, string>> = {},
+    abort?: AbortController,
+  ): Promise<Incoming> {
     const outgoing = { url, headers: { ...this.headers(), ...headers }, body };
     return Incoming.open(outgoing, (message) => this.#heard(message), abort);
   }

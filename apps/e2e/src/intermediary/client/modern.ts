@@ -32,7 +32,12 @@ const nameMembers: Readonly<Record<string, string>> = {
 };
 
 /** The request as it goes out. */
-export function modernRequest(url: string, method: string, params: JsonObject, options: ModernOptions): Outgoing {
+export function modernRequest(
+  url: string,
+  method: string,
+  params: JsonObject,
+  options: ModernOptions,
+): Outgoing {
   const { id = 1, capabilities = {}, progressToken, logLevel } = options;
   const meta = {
     [`${prefix}protocolVersion`]: modernLatest,
@@ -58,15 +63,22 @@ export function modernRequest(url: string, method: string, params: JsonObject, o
   return {
     url,
     headers: Object.fromEntries(given),
-    body: options.argumentsText === undefined ? body : body.replace(JSON.stringify(marker), () => options.argumentsText ?? ''),
+    body:
+      options.argumentsText === undefined
+        ? body
+        : body.replace(JSON.stringify(marker), () => options.argumentsText ?? ''),
   };
 }
 
 const marker = 'the arguments stand here';
 
 /** Resolves when the answer has begun. */
-export const modernOpen = (url: string, method: string, params: JsonObject, options: ModernOptions): Promise<Incoming> =>
-  Incoming.open(modernRequest(url, method, params, options));
+export const modernOpen = (
+  url: string,
+  method: string,
+  params: JsonObject,
+  options: ModernOptions,
+): Promise<Incoming> => Incoming.open(modernRequest(url, method, params, options));
 
 export interface ModernReply {
   readonly status: number;
@@ -76,7 +88,12 @@ export interface ModernReply {
 }
 
 /** Waits for the whole answer, result or error. */
-export async function modernAsk(url: string, method: string, params: JsonObject, options: ModernOptions): Promise<ModernReply> {
+export async function modernAsk(
+  url: string,
+  method: string,
+  params: JsonObject,
+  options: ModernOptions,
+): Promise<ModernReply> {
   const incoming = await modernOpen(url, method, params, options);
   const message = await incoming.final();
   await incoming.end();

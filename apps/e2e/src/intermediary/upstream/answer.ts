@@ -1,6 +1,15 @@
 /** Answers any request to one of the suite's servers, in the server's era. */
 
-import { isJsonObject, isJsonProblem, isObjectAt, objectMembers, textOf, wholeObject, type Json, type JsonObject } from '@cruvero/core';
+import {
+  isJsonObject,
+  isJsonProblem,
+  isObjectAt,
+  objectMembers,
+  textOf,
+  wholeObject,
+  type Json,
+  type JsonObject,
+} from '@cruvero/core';
 import {
   capabilities,
   legacyVersion,
@@ -93,7 +102,9 @@ function plainResult(world: World, method: string, params: JsonObject): JsonObje
     case 'prompts/get':
       return prompt(params);
     case 'completion/complete':
-      return { completion: { values: [`completed ${JSON.stringify(params['ref'])}`], total: 1, hasMore: false } };
+      return {
+        completion: { values: [`completed ${JSON.stringify(params['ref'])}`], total: 1, hasMore: false },
+      };
     case 'vendor.test/do':
       return { 'vendor.test/done': params['vendor.test/what'] ?? null };
     case 'tasks/get':
@@ -123,7 +134,9 @@ function introduction(world: World, method: string): JsonObject {
 function revision({ revisions }: World, list: 'prompts' | 'resources'): readonly JsonObject[] {
   const number = revisions[list];
   if (number === 0) return [];
-  return [{ ...(list === 'resources' ? { uri: `suite://revisions/${number}` } : {}), name: `revision-${number}` }];
+  return [
+    { ...(list === 'resources' ? { uri: `suite://revisions/${number}` } : {}), name: `revision-${number}` },
+  ];
 }
 
 function listTools({ revisions }: World, cursor: Json | undefined): JsonObject {
@@ -135,7 +148,8 @@ function listTools({ revisions }: World, cursor: Json | undefined): JsonObject {
 }
 
 function read(world: World, { uri }: JsonObject): JsonObject {
-  if (uri !== noteUri && uri !== privateUri) throw new CallError(-32602, 'No such resource', { uri: uri ?? null });
+  if (uri !== noteUri && uri !== privateUri)
+    throw new CallError(-32602, 'No such resource', { uri: uri ?? null });
   world.reads += 1;
   return { contents: [{ uri, text: `read ${world.reads}`, 'vendor.test/unknown': 'kept' }] };
 }
@@ -152,7 +166,14 @@ function taskResult(world: World, method: string, { taskId }: JsonObject): JsonO
   if (method === 'tasks/cancel') task.status = 'cancelled';
   if (method !== 'tasks/get') return {};
   const { createdAt, status } = task;
-  return { taskId: task.taskId, createdAt, lastUpdatedAt: createdAt, status, ttlMs: 60_000, 'vendor.test/at': world.kind };
+  return {
+    taskId: task.taskId,
+    createdAt,
+    lastUpdatedAt: createdAt,
+    status,
+    ttlMs: 60_000,
+    'vendor.test/at': world.kind,
+  };
 }
 
 function callTool(world: World, params: JsonObject, text: string, asker: Asker): string | Promise<string> {

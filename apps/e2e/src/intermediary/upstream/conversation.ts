@@ -102,7 +102,8 @@ export class Conversation implements Ear {
     });
     if (abort.signal.aborted) return;
     this.#running.delete(idText);
-    const rest = 'result' in outcome ? `"result":${outcome.result}` : `"error":${JSON.stringify(outcome.error)}`;
+    const rest =
+      'result' in outcome ? `"result":${outcome.result}` : `"error":${JSON.stringify(outcome.error)}`;
     back.finish(`{"jsonrpc":"2.0","id":${idText},${rest}}`);
     this.#world.hearing.ended(heard, 'answered');
   }
@@ -137,7 +138,8 @@ export class Conversation implements Ear {
   /** Stays open until the other side ends it. */
   #listen(id: Json, params: JsonObject, back: Back, signal: AbortSignal): void {
     const wanted = isJsonObject(params['notifications']) ? params['notifications'] : {};
-    const names = (key: string): readonly Json[] => (Array.isArray(wanted[key]) ? (wanted[key] as readonly Json[]) : []);
+    const names = (key: string): readonly Json[] =>
+      Array.isArray(wanted[key]) ? (wanted[key] as readonly Json[]) : [];
     const send = (method: string, told: JsonObject): void =>
       back.send(notification(method, { ...told, _meta: { [subscriptionKey]: id } }));
     const ear: Ear = {

@@ -45,7 +45,8 @@ export class Hearing {
   /** Waits until the first request that holds the word has this end. */
   async untilEnd(tag: string, ends: readonly Heard['end'][], method = 'tools/call'): Promise<Heard> {
     const heard = await this.first(tag, method);
-    const what = (): string => `${method} ${tag} at ${heard.server} is ${ends.join(' or ')}; it is ${heard.end}`;
+    const what = (): string =>
+      `${method} ${tag} at ${heard.server} is ${ends.join(' or ')}; it is ${heard.end}`;
     await this.notice.until(what, () => ends.includes(heard.end));
     return heard;
   }

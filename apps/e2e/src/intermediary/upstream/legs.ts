@@ -14,7 +14,11 @@ const sse = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' }
 const json = { 'content-type': 'application/json' };
 
 /** JSON, or an event stream as soon as something comes before the answer. */
-function backOver(response: ServerResponse, headers: Readonly<Record<string, string>> = {}, status = statusOf): Back {
+function backOver(
+  response: ServerResponse,
+  headers: Readonly<Record<string, string>> = {},
+  status = statusOf,
+): Back {
   const begin = (): void => void (response.headersSent || response.writeHead(200, { ...sse, ...headers }));
   return {
     send: (text) => {
@@ -49,7 +53,11 @@ export const modernLeg =
     response.once('close', () => conversation.gone(JSON.stringify(id)));
   };
 
-const noSession = JSON.stringify({ jsonrpc: '2.0', id: null, error: { code: -32001, message: 'Session not found' } });
+const noSession = JSON.stringify({
+  jsonrpc: '2.0',
+  id: null,
+  error: { code: -32001, message: 'Session not found' },
+});
 const notInitialized = JSON.stringify({
   jsonrpc: '2.0',
   id: null,
@@ -63,7 +71,11 @@ export function legacyLeg(world: World): Leg {
     const id = randomUUID();
     const conversation = new Conversation(world);
     sessions.set(id, conversation);
-    conversation.take(text, flatHeaders(request.headers), backOver(response, { 'mcp-session-id': id }, okAlways));
+    conversation.take(
+      text,
+      flatHeaders(request.headers),
+      backOver(response, { 'mcp-session-id': id }, okAlways),
+    );
   };
   const listen = (session: Conversation, response: ServerResponse): void => {
     response.writeHead(200, sse).flushHeaders();

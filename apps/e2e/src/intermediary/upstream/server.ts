@@ -20,8 +20,7 @@ export interface Upstream extends AsyncDisposable {
 }
 
 export type UpstreamEntry =
-  | { readonly url: string }
-  | { readonly command: string; readonly args: readonly string[] };
+  { readonly url: string } | { readonly command: string; readonly args: readonly string[] };
 
 /** Name of the HTTP upgrade by which the program behind a pipe hands it over. */
 export const pipeProtocol = 'suite-pipe';
@@ -31,7 +30,10 @@ const linkProgram = new URL('./pipe-link.ts', import.meta.url).pathname;
 /** `port` 0 takes any free one. */
 export async function startUpstream(port = 0): Promise<Upstream> {
   const hearing = new Hearing();
-  const worlds = Object.fromEntries(serverKinds.map((kind) => [kind, new World(kind, hearing)])) as Record<ServerKind, World>;
+  const worlds = Object.fromEntries(serverKinds.map((kind) => [kind, new World(kind, hearing)])) as Record<
+    ServerKind,
+    World
+  >;
   const legs: Readonly<Record<string, Leg>> = {
     '/modern/mcp': modernLeg(worlds.modern),
     '/legacy/mcp': legacyLeg(worlds.legacy),

@@ -32,12 +32,23 @@ export class CallError extends Error {
 }
 
 /** Levels of notifications/message, lowest first. */
-const levels: readonly string[] = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
+const levels: readonly string[] = [
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+];
 
 const said = (text: string, structured: JsonObject = {}): string =>
   JSON.stringify({ content: [{ type: 'text', text }], structuredContent: { tag: text, ...structured } });
 
-const questions: Readonly<Record<string, (tag: string) => { readonly method: string; readonly params: JsonObject }>> = {
+const questions: Readonly<
+  Record<string, (tag: string) => { readonly method: string; readonly params: JsonObject }>
+> = {
   form: (tag) => ({
     method: 'elicitation/create',
     params: {
@@ -52,7 +63,10 @@ const questions: Readonly<Record<string, (tag: string) => { readonly method: str
   }),
   sampling: (tag) => ({
     method: 'sampling/createMessage',
-    params: { messages: [{ role: 'user', content: { type: 'text', text: `Complete ${tag}` } }], maxTokens: 7 },
+    params: {
+      messages: [{ role: 'user', content: { type: 'text', text: `Complete ${tag}` } }],
+      maxTokens: 7,
+    },
   }),
   roots: () => ({ method: 'roots/list', params: {} }),
 };
@@ -60,7 +74,8 @@ const questions: Readonly<Record<string, (tag: string) => { readonly method: str
 async function ask(call: Call): Promise<string> {
   const { args, params, tag, world } = call;
   const kinds = Array.isArray(args['kinds']) ? args['kinds'].map(String) : ['form'];
-  const questionOf = (kind: string) => (questions[kind] ?? questions['roots'])?.(tag) ?? { method: '', params: {} };
+  const questionOf = (kind: string) =>
+    (questions[kind] ?? questions['roots'])?.(tag) ?? { method: '', params: {} };
   const answered = (answers: JsonObject): string => said(tag, { answers });
   if (world.era === 'modern') {
     const given = isJsonObject(params['inputResponses']) ? params['inputResponses'] : {};
@@ -123,12 +138,19 @@ function log(call: Call): string {
 function task({ args, meta, tag, world }: Call): string {
   const declared = meta['io.modelcontextprotocol/clientCapabilities'];
   const extensions = isJsonObject(declared) ? declared['extensions'] : undefined;
-  if (!isJsonObject(extensions) || extensions[tasksExtension] === undefined) return said(tag, { task: false });
+  if (!isJsonObject(extensions) || extensions[tasksExtension] === undefined)
+    return said(tag, { task: false });
   // The same id at every server: nobody but the gateway can tell them apart.
   const taskId = `task-${String(args['id'])}`;
   const made = { taskId, createdAt: new Date().toISOString(), status: 'working' as const };
   world.tasks.set(taskId, made);
-  return JSON.stringify({ resultType: 'task', ...made, lastUpdatedAt: made.createdAt, ttlMs: 60_000, pollIntervalMs: 100 });
+  return JSON.stringify({
+    resultType: 'task',
+    ...made,
+    lastUpdatedAt: made.createdAt,
+    ttlMs: 60_000,
+    pollIntervalMs: 100,
+  });
 }
 
 const links = (tag: string): string =>

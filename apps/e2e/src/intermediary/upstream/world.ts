@@ -50,7 +50,8 @@ export class World {
   }
 
   updated(uri: string): void {
-    for (const ear of this.ears) if (ear.wantsResource(uri)) ear.tell('notifications/resources/updated', { uri });
+    for (const ear of this.ears)
+      if (ear.wantsResource(uri)) ear.tell('notifications/resources/updated', { uri });
   }
 
   /** Resolves when the suite says so. */

@@ -69,13 +69,13 @@ export function lastEventIdOf(request: IncomingMessage): string | undefined {
 const paramPrefix = 'mcp-param-';
 const paramHeadersMax = 256;
 
-/** `Mcp-Param-*` by lower-case name, as they came; undefined where there are none. */
-export function paramHeadersOf(request: IncomingMessage): Readonly<Record<string, string>> | undefined {
-  let found: Record<string, string> | undefined;
+/** `Mcp-Param-*` by lower-case name, as they came. */
+export function paramHeadersOf(request: IncomingMessage): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {};
   let count = 0;
   for (const [name, value] of Object.entries(request.headers)) {
     if (!name.startsWith(paramPrefix) || typeof value !== 'string' || (count += 1) > paramHeadersMax) continue;
-    (found ??= {})[name] = value;
+    found[name] = value;
   }
   return found;
 }

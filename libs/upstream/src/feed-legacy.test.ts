@@ -1,0 +1,596 @@
+/** Listening to a legacy server: its session, its GET stream and its subscriptions are held, and had again when they are lost. */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { isFault, type ListenFilter, type Reply } from '@cruvero/core';
+import { settle } from '@cruvero/testkit';
+import type { FeedState, SessionTerms } from './ask.ts';
+import {
+  answer,
+  answersTo,
+  asksBack,
+  error,
+  FakeStreams,
+  legacyScript,
+  question,
+  scene,
+  termsOf,
+  text,
+  until,
+  type Script,
+} from './fake-peer.fixture.ts';
+import type { UpstreamLink } from './link.ts';
+
+const changed = (list: string) => ({ jsonrpc: '2.0', method: `notifications/${list}/list_changed` });
+const updated = (uri: string) => ({
+  jsonrpc: '2.0',
+  method: 'notifications/resources/updated',
+  params: { uri },
+});
+const everything: ListenFilter = {
+  lists: new Set(['tools', 'prompts', 'resources']),
+  uris: [],
+  taskIds: [],
+};
+const nothing: ListenFilter = { lists: new Set(), uris: [], taskIds: [] };
+const alice = termsOf('alice');
+
+/** A feed, and everything it said. */
+function listen(
+  link: UpstreamLink,
+  terms: SessionTerms = alice,
+  filter = everything,
+  onRequest?: () => Promise<Reply>,
+) {
+  const heard: string[] = [];
+  const states: FeedState['at'][] = [];
+  const faults: FeedState[] = [];
+  let gaps = 0;
+  const feed = link.listen(terms, filter, {
+    onNotification: (one) => heard.push(one),
+    onState: (state) => {
+      states.push(state.at);
+      faults.push(state);
+    },
+    onGap: () => (gaps += 1),
+    ...(onRequest ? { onRequest } : {}),
+  });
+  return { feed, heard, states, faults, gaps: () => gaps };
+}
+
+function stage(serve?: Script, listening?: Script, bounds = {}, capabilities?: object) {
+  const gets = new FakeStreams();
+  const script = legacyScript(serve, {
+    listen: listening ?? gets.script,
+    ...(capabilities ? { capabilities: capabilities as never } : {}),
+  });
+  return { ...scene(script, bounds), script, gets };
+}
+
+const paramsOf = (peer: ReturnType<typeof stage>['peer'], method: string) =>
+  peer.seen
+    .filter((seen) => seen.method === method)
+    .map(({ message, session }) => [session, message['params']]);
+
+describe('a feed of a legacy server', () => {
+  it('hears what the session hears, once it is open, until it is closed', async () => {
+    const { link, peer, clock, gets } = stage();
+    const { feed, heard, states, gaps } = listen(link);
+    const ear = await gets.nth(0);
+    assert.equal(gets.seen(0).session, 's2');
+    ear.send(changed('tools'));
+    ear.send(changed('prompts'));
+    ear.send({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info' } });
+    ear.send({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken: 1 } });
+    await until(() => heard.length === 3);
+    assert.deepEqual(states, ['open']);
+    assert.deepEqual(JSON.parse(heard[0] ?? ''), changed('tools'));
+    feed.close();
+    feed.close();
+    await until(() => ear.aborted);
+    assert.equal(clock.pending, 0, 'no timer is left');
+    assert.equal(gaps(), 0);
+    await clock.advance(600_000);
+    link.sweep();
+    await settle();
+    assert.equal(peer.count('DELETE'), 2, 'nothing holds the session any more');
+    assert.equal(heard.length, 3);
+  });
+
+  it('hears of the lists that it asked for, and of resources as soon as it has subscribed one', async () => {
+    const { link, gets } = stage();
+    const filter: ListenFilter = { ...nothing, lists: new Set(['prompts']) };
+    const { feed, heard } = listen(link, alice, filter);
+    const ear = await gets.nth(0);
+    ear.send(changed('tools'));
+    ear.send(changed('resources'));
+    ear.send(updated('a://1'));
+    ear.send(changed('prompts'));
+    await until(() => heard.length === 1);
+    assert.ok(!isFault(await feed.subscribe('a://1', new AbortController())));
+    ear.send(updated('a://1'));
+    await until(() => heard.length === 2);
+    assert.deepEqual(JSON.parse(heard[1] ?? ''), updated('a://1'));
+    feed.close();
+  });
+
+  it('holds its session though nobody else uses it', async () => {
+    const { link, peer, clock, gets } = stage(undefined, undefined, { sessionIdleMs: 1_000, sessionsMax: 2 });
+    const { feed } = listen(link);
+    await gets.nth(0);
+    await clock.advance(10_000);
+    link.sweep();
+    await settle();
+    assert.deepEqual(
+      peer.seen.filter(({ method }) => method === 'DELETE').map(({ session }) => session),
+      ['s1'],
+    );
+    feed.close();
+  });
+
+  it('shares stream and session with the others of its terms', async () => {
+    const { link, peer, gets, ask } = stage();
+    const one = listen(link);
+    const ear = await gets.nth(0);
+    const two = listen(link, alice, { ...nothing, lists: new Set(['tools']) });
+    await until(() => two.states.length === 1);
+    await ask({ terms: alice });
+    ear.send(changed('prompts'));
+    ear.send(changed('tools'));
+    await until(() => one.heard.length === 2);
+    assert.equal(two.heard.length, 1);
+    one.feed.close();
+    ear.send(changed('tools'));
+    await until(() => two.heard.length === 2);
+    assert.equal(ear.aborted, false);
+    two.feed.close();
+    await until(() => ear.aborted);
+    assert.equal(peer.count('GET'), 1);
+    assert.equal(peer.count('initialize'), 2);
+  });
+
+  it('hears also what the server says on the stream of a call, but not what is of that call', async () => {
+    const calls = new FakeStreams();
+    const { link, gets, ask } = stage(calls.script);
+    const { feed, heard } = listen(link);
+    await gets.nth(0);
+    const onCall: string[] = [];
+    const answered = ask({ terms: alice, onNotification: (one) => onCall.push(one) });
+    const stream = await calls.nth(0);
+    stream.send(changed('tools'));
+    stream.send({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info' } });
+    stream.send({ jsonrpc: '2.0', id: calls.seen(0).message['id'] ?? null, result: {} });
+    await answered;
+    assert.deepEqual(
+      heard.map((one) => JSON.parse(one) as unknown),
+      [changed('tools')],
+    );
+    assert.equal(onCall.length, 2);
+    feed.close();
+  });
+});
+
+describe('subscriptions of a legacy feed', () => {
+  it('are made over its session, with the server’s own reply; the last one for a URI takes it back', async () => {
+    const { link, peer, gets } = stage((seen) =>
+      seen.method === 'resources/subscribe' && JSON.stringify(seen.message).includes('bad')
+        ? error(seen, -32602, 'Unknown resource')
+        : answer(seen, { _meta: { by: seen.method } }),
+    );
+    const { feed } = listen(link);
+    await gets.nth(0);
+    const abort = new AbortController();
+    assert.partialDeepStrictEqual(await feed.subscribe('a://1', abort), {
+      kind: 'result',
+      text: '{"_meta":{"by":"resources/subscribe"}}',
+    });
+    await feed.subscribe('a://1', abort);
+    assert.partialDeepStrictEqual(await feed.subscribe('a://bad', abort), { kind: 'error', code: -32602 });
+    assert.partialDeepStrictEqual(await feed.unsubscribe('a://1', abort), { kind: 'result', text: '{}' });
+    assert.equal(peer.count('resources/unsubscribe'), 0);
+    assert.partialDeepStrictEqual(await feed.unsubscribe('a://1', abort), { kind: 'result' });
+    assert.deepEqual(paramsOf(peer, 'resources/unsubscribe'), [['s2', { uri: 'a://1' }]]);
+    await feed.unsubscribe('a://1', abort);
+    assert.equal(peer.count('resources/unsubscribe'), 2, 'what it never had is for the server to refuse');
+    feed.close();
+  });
+
+  it('do not wait for the call that has the session for itself', async () => {
+    const calls = new FakeStreams();
+    const { link, peer, gets, ask } = stage((seen) =>
+      seen.method === 'tools/call' ? calls.script(seen) : answer(seen, {}),
+    );
+    const terms = termsOf('alice', { exclusive: true, capabilities: asksBack });
+    const { feed } = listen(link, terms);
+    await gets.nth(0);
+    const answered = ask({ terms });
+    await calls.nth(0);
+    assert.equal(calls.seen(0).session, 's2');
+    assert.ok(!isFault(await feed.subscribe('a://1', new AbortController())));
+    assert.deepEqual(paramsOf(peer, 'resources/subscribe'), [['s2', { uri: 'a://1' }]]);
+    calls.at(0).send({ jsonrpc: '2.0', id: calls.seen(0).message['id'] ?? null, result: {} });
+    await answered;
+    feed.close();
+  });
+
+  it('may be wanted from the beginning', async () => {
+    const { link, peer, gets } = stage();
+    const { feed } = listen(link, alice, { ...nothing, uris: ['a://1', 'a://2'] });
+    await gets.nth(0);
+    assert.deepEqual(paramsOf(peer, 'resources/subscribe'), [
+      ['s2', { uri: 'a://1' }],
+      ['s2', { uri: 'a://2' }],
+    ]);
+    feed.close();
+  });
+
+  it('are told what is wrong: the server, the way to it, or the feed itself', async () => {
+    const replies = [
+      text(500, ''),
+      text(401, ''),
+      { fault: 'unreachable', detail: 'no', neverLeft: true } as const,
+    ];
+    const { link, gets } = stage((seen) =>
+      seen.method === 'resources/subscribe' ? (replies.shift() ?? answer(seen, {})) : answer(seen, {}),
+    );
+    const { feed } = listen(link);
+    await gets.nth(0);
+    const abort = new AbortController();
+    assert.partialDeepStrictEqual(await feed.subscribe('a://1', abort), { fault: 'upstream_broken' });
+    assert.partialDeepStrictEqual(await feed.subscribe('a://1', abort), {
+      fault: 'upstream_unavailable',
+      detail: "it refuses this gateway's credentials (HTTP 401)",
+    });
+    assert.partialDeepStrictEqual(await feed.subscribe('a://1', abort), { fault: 'upstream_unavailable' });
+    abort.abort();
+    assert.deepEqual(await feed.subscribe('a://1', abort), { fault: 'cancelled' });
+    feed.close();
+    assert.deepEqual(await feed.subscribe('a://1', new AbortController()), { fault: 'cancelled' });
+  });
+
+  it('have the log level beside them', async () => {
+    const { link, peer, gets, script } = stage(undefined, undefined, {}, { logging: {}, resources: {} });
+    const { feed } = listen(link);
+    await gets.nth(0);
+    assert.partialDeepStrictEqual(await feed.setLogLevel('debug', new AbortController()), { kind: 'result' });
+    assert.deepEqual(paramsOf(peer, 'logging/setLevel'), [['s2', { level: 'debug' }]]);
+    script.forget();
+    assert.ok(!isFault(await feed.subscribe('a://1', new AbortController())));
+    await until(() => peer.count('logging/setLevel') === 1);
+    feed.close();
+  });
+});
+
+describe('a legacy feed whose stream breaks', () => {
+  it('opens it again and says that something may have been missed', async () => {
+    const { link, clock, gets } = stage();
+    const { feed, states, gaps } = listen(link);
+    (await gets.nth(0)).fail('the socket was reset');
+    await until(() => states.length === 2);
+    await clock.advance(375);
+    await gets.nth(1);
+    await until(() => gaps() === 1);
+    assert.deepEqual(states, ['open', 'waiting', 'open']);
+    feed.close();
+  });
+
+  it('says nothing of the kind where the server goes on behind its last event', async () => {
+    const { link, clock, gets } = stage();
+    const { feed, heard, states, gaps } = listen(link);
+    const ear = await gets.nth(0);
+    ear.push(`id: 1\nretry: 700\ndata: ${JSON.stringify(changed('tools'))}\n\n`);
+    await until(() => heard.length === 1);
+    ear.end();
+    await settle();
+    await clock.advance(700);
+    (await gets.nth(1)).send(changed('tools'));
+    await until(() => heard.length === 2);
+    assert.equal(gets.seen(1).request.headers['last-event-id'], '1');
+    assert.deepEqual(states, ['open', 'waiting', 'open']);
+    assert.equal(gaps(), 0);
+    feed.close();
+  });
+
+  it('waits longer each time, and not in step with others', async () => {
+    const { link, peer, clock } = stage(undefined, () => text(503, ''));
+    const { feed, states } = listen(link);
+    await until(() => states.length === 1);
+    const delays: number[] = [];
+    let atMs = clock.monotonicMs();
+    for (let tries = 2; tries <= 10; tries += 1) {
+      while (peer.count('GET') < tries) await clock.advance(125);
+      delays.push(clock.monotonicMs() - atMs);
+      atMs = clock.monotonicMs();
+    }
+    assert.deepEqual(delays, [375, 750, 1_500, 3_000, 6_000, 12_000, 22_500, 22_500, 22_500]);
+    feed.close();
+    await settle();
+    assert.equal(clock.pending, 0);
+  });
+
+  it('says that it waits where the server does not begin to answer, and waits on', async () => {
+    const { link, peer, clock } = stage(undefined, () => 'silence', { timeoutMs: 1_000 });
+    const { feed, states, faults } = listen(link);
+    await until(() => peer.count('GET') === 1);
+    await clock.advance(1_000);
+    assert.deepEqual(states, ['waiting']);
+    assert.partialDeepStrictEqual(faults[0], { fault: { fault: 'upstream_timeout', timeoutMs: 1_000 } });
+    await clock.advance(60_000);
+    assert.equal(peer.count('GET'), 1);
+    feed.close();
+    await settle();
+    assert.equal(clock.pending, 0);
+  });
+});
+
+describe('a legacy feed whose session is lost', () => {
+  it('gets another one, subscribes again and says that something may have been missed', async () => {
+    const { link, peer, clock, gets, script } = stage(
+      undefined,
+      undefined,
+      {},
+      { logging: {}, resources: {} },
+    );
+    const { feed, heard, states, gaps } = listen(link, alice, { ...everything, uris: ['a://1'] });
+    const ear = await gets.nth(0);
+    await feed.subscribe('a://2', new AbortController());
+    await feed.setLogLevel('debug', new AbortController());
+    script.forget();
+    ear.fail('the socket was reset');
+    await until(() => states.at(-1) === 'waiting');
+    await clock.advance(1_000);
+    const next = await gets.nth(1);
+    const { session } = gets.seen(1);
+    assert.notEqual(session, gets.seen(0).session);
+    await until(() => gaps() === 1);
+    assert.deepEqual(paramsOf(peer, 'resources/subscribe').slice(-2), [
+      [session, { uri: 'a://1' }],
+      [session, { uri: 'a://2' }],
+    ]);
+    assert.deepEqual(paramsOf(peer, 'logging/setLevel').at(-1), [session, { level: 'debug' }]);
+    next.send(updated('a://1'));
+    await until(() => heard.length === 1);
+    feed.close();
+  });
+
+  it('is told so also where a call finds it out', async () => {
+    const { link, clock, gets, script, ask } = stage();
+    const { feed, gaps } = listen(link);
+    const ear = await gets.nth(0);
+    script.forget();
+    assert.ok(!isFault(await ask({ terms: alice })));
+    await until(() => ear.aborted);
+    await clock.advance(1_000);
+    await gets.nth(1);
+    await until(() => gaps() === 1);
+    feed.close();
+  });
+
+  it('has it back after the link was reset, and after it asked for the face anew', async () => {
+    for (const terms of [alice, termsOf('link')]) {
+      const { link, clock, gets } = stage();
+      const { feed, gaps } = listen(link, terms);
+      await gets.nth(0);
+      await (terms === alice ? link.reset() : link.reask());
+      await until(() => gets.at(0).aborted);
+      await clock.advance(1_000);
+      await gets.nth(1);
+      await until(() => gaps() === 1);
+      feed.close();
+    }
+  });
+
+  it('waits as long as there is no server', async () => {
+    const legacy = legacyScript();
+    let down = true;
+    const { link, peer, clock } = scene((seen) =>
+      down ? { fault: 'unreachable', detail: 'refused', neverLeft: true } : legacy(seen),
+    );
+    const { feed, states, faults } = listen(link);
+    await until(() => states.length === 1);
+    assert.partialDeepStrictEqual(faults[0], { at: 'waiting', fault: { fault: 'upstream_unavailable' } });
+    assert.partialDeepStrictEqual(await feed.subscribe('a://1', new AbortController()), {
+      fault: 'upstream_unavailable',
+    });
+    down = false;
+    await clock.advance(375);
+    await until(() => peer.count('GET') === 1);
+    await until(() => states.at(-1) === 'unsupported');
+    feed.close();
+  });
+
+  it('waits as long as no session is to be had', async () => {
+    const legacy = legacyScript();
+    let refuse = false;
+    const { link, clock } = scene((seen) =>
+      refuse && seen.method === 'initialize' ? text(503, '') : legacy(seen),
+    );
+    await link.face();
+    refuse = true;
+    const { feed, states } = listen(link);
+    await until(() => states.length === 1);
+    assert.deepEqual(states, ['waiting']);
+    refuse = false;
+    await clock.advance(375);
+    await until(() => states.at(-1) === 'unsupported');
+    feed.close();
+  });
+});
+
+describe('a legacy server without a GET stream', () => {
+  it('is told to be so, once; subscriptions are made all the same', async () => {
+    const { link, peer, clock } = stage(undefined, () => text(405, ''));
+    const { feed, states } = listen(link);
+    await until(() => states.length === 1);
+    const second = listen(link);
+    await until(() => second.states.length === 1);
+    assert.deepEqual([...states, ...second.states], ['unsupported', 'unsupported']);
+    assert.ok(!isFault(await feed.subscribe('a://1', new AbortController())));
+    await clock.advance(60_000);
+    assert.equal(peer.count('GET'), 1);
+    feed.close();
+    second.feed.close();
+    await settle();
+    assert.equal(clock.pending, 0);
+  });
+
+  it('that answers 404 is asked whether it knows the session before it is believed', async () => {
+    const { link, peer } = stage(undefined, () => text(404, ''));
+    const { feed, states } = listen(link);
+    await until(() => states.length === 1);
+    assert.deepEqual(states, ['unsupported']);
+    assert.equal(peer.count('ping'), 1);
+    feed.close();
+  });
+
+  it('and which cannot be asked is tried again', async () => {
+    let outage = true;
+    const gets = new FakeStreams();
+    const { link, clock } = stage(
+      (seen) =>
+        outage && seen.method === 'ping'
+          ? { fault: 'broken', detail: 'x', neverLeft: false }
+          : answer(seen, {}),
+      (seen) => (outage ? text(400, '') : gets.script(seen)),
+    );
+    const { feed, states } = listen(link);
+    await until(() => states.at(-1) === 'waiting');
+    outage = false;
+    await clock.advance(375);
+    await gets.nth(0);
+    await until(() => states.at(-1) === 'open');
+    feed.close();
+  });
+
+  it('for an event that it has forgotten is asked for the stream as it is now', async () => {
+    const gets = new FakeStreams();
+    const { link, clock } = stage(undefined, (seen) =>
+      seen.request.headers['last-event-id'] === undefined ? gets.script(seen) : text(400, 'unknown event'),
+    );
+    const { feed, states, gaps } = listen(link);
+    (await gets.nth(0)).push('id: 1\ndata:\n\n');
+    await settle();
+    gets.at(0).end();
+    await settle();
+    await clock.advance(375 + 750);
+    await gets.nth(1);
+    await until(() => gaps() === 1);
+    assert.equal(states.at(-1), 'open');
+    feed.close();
+  });
+});
+
+describe('a legacy server that asks outside of any call', () => {
+  it('is answered by the feed that can', async () => {
+    const { link, peer, gets } = stage();
+    const deaf = listen(link);
+    const { feed } = listen(link, alice, everything, () =>
+      Promise.resolve({ kind: 'result', text: '{"roots":[]}' }),
+    );
+    const ear = await gets.nth(0);
+    await until(() => peer.count('GET') === 1);
+    await settle();
+    ear.send(question('q', 'roots/list', {}));
+    await until(() => answersTo(peer, 'q').length === 1);
+    assert.deepEqual(answersTo(peer, 'q')[0]?.['result'], { roots: [] });
+    feed.close();
+    await settle();
+    ear.send(question('q2', 'roots/list', {}));
+    await until(() => answersTo(peer, 'q2').length === 1);
+    assert.partialDeepStrictEqual(answersTo(peer, 'q2')[0], { error: { code: -32601 } });
+    deaf.feed.close();
+  });
+
+  for (const [exclusive, by] of [
+    [true, 'call'],
+    [false, 'feed'],
+  ] as const) {
+    it(`while a call runs is answered by the ${by} where the session is ${exclusive ? 'exclusive' : 'not'}`, async () => {
+      const calls = new FakeStreams();
+      const { link, peer, gets, ask } = stage((seen) =>
+        seen.method === 'tools/call' ? calls.script(seen) : answer(seen, {}),
+      );
+      const terms = termsOf('alice', { exclusive, capabilities: asksBack });
+      const answering = (name: string) => (): Promise<Reply> =>
+        Promise.resolve({ kind: 'result', text: JSON.stringify({ by: name }) });
+      const { feed } = listen(link, terms, everything, answering('feed'));
+      const ear = await gets.nth(0);
+      const answered = ask({ terms, onRequest: answering('call') });
+      await calls.nth(0);
+      ear.send(question('q'));
+      await until(() => answersTo(peer, 'q').length === 1);
+      assert.deepEqual(answersTo(peer, 'q')[0]?.['result'], { by });
+      calls.at(0).send({ jsonrpc: '2.0', id: calls.seen(0).message['id'] ?? null, result: {} });
+      await answered;
+      feed.close();
+    });
+  }
+
+  it('takes its question back by closing, or by saying so', async () => {
+    const signals: AbortSignal[] = [];
+    const { link, peer, gets } = stage();
+    const feed = link.listen(alice, everything, {
+      onNotification: () => undefined,
+      onState: () => undefined,
+      onGap: () => undefined,
+      onRequest: (_question, signal) => {
+        signals.push(signal);
+        return new Promise(() => undefined);
+      },
+    });
+    const ear = await gets.nth(0);
+    ear.send(question('q1'));
+    ear.send(question('q2'));
+    await until(() => signals.length === 2);
+    ear.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'q1' } });
+    await until(() => signals[0]?.aborted === true);
+    assert.equal(signals[1]?.aborted, false);
+    feed.close();
+    await until(() => signals[1]?.aborted === true);
+    assert.equal(peer.count('answer'), 0);
+  });
+});
+
+describe('a link that is closed', () => {
+  it('closes its feeds and ends their sessions; it opens no more', async () => {
+    const { link, peer, clock, gets } = stage();
+    const { states } = listen(link);
+    const ear = await gets.nth(0);
+    await link.close();
+    await until(() => ear.aborted);
+    await until(() => peer.count('DELETE') === 2);
+    assert.equal(link.sessionCount, 0);
+    const late = listen(link);
+    await settle();
+    assert.deepEqual([...states, ...late.states], ['open']);
+    assert.equal(clock.pending, 0);
+    assert.equal(peer.count('GET'), 1);
+  });
+
+  it('ends a feed in each of its beginnings', async () => {
+    for (const method of [
+      'server/discover',
+      'initialize',
+      'notifications/initialized',
+      'resources/subscribe',
+    ]) {
+      const gate = Promise.withResolvers<void>();
+      const legacy = legacyScript((seen) => answer(seen, {}));
+      const { link, peer, clock } = scene(async (seen) => {
+        if (seen.method === method) await gate.promise;
+        return legacy(seen);
+      });
+      const { feed, states } = listen(link, alice, { ...everything, uris: ['a://1'] });
+      await until(() => peer.count(method) > 0);
+      feed.close();
+      gate.resolve();
+      await settle(20);
+      assert.deepEqual(states, [], method);
+      assert.equal(peer.count('GET'), 0);
+      await link.close();
+      await settle();
+      assert.equal(link.sessionCount, 0);
+      assert.equal(clock.pending, 0);
+    }
+  });
+});
