@@ -19,15 +19,22 @@ export class MemoryTelemetry implements Telemetry {
   readonly lines: LogLine[] = [];
   readonly spans: EndedSpan[] = [];
   readonly counts = new Map<string, number>();
+  readonly #gauges = new Map<string, () => Iterable<{ readonly value: number }>>();
   readonly log: Log = this.#logWith({});
   readonly metrics: Metrics = {
     counter: (name) => ({ add: (value, labels) => this.#count(name, value, labels) }),
     histogram: (name) => ({ record: (_value, labels) => this.#count(`${name}_count`, 1, labels) }),
-    gauge: () => undefined,
+    gauge: (name, _help, read) => void this.#gauges.set(name, read),
     text: async () => [...this.counts].map(([key, value]) => `${key} ${value}\n`).join(''),
   };
   readonly tracer: Tracer = { start: (name, parent) => this.#span(name, parent) };
   #spanCount = 0;
+
+  /** What the gauge reads now, all labels together; undefined where there is none of this name. */
+  gauge(name: string): number | undefined {
+    const read = this.#gauges.get(name);
+    return read && [...read()].reduce((sum, { value }) => sum + value, 0);
+  }
 
   #logWith(base: LogFields): Log {
     const line =

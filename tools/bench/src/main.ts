@@ -9,7 +9,7 @@ import { runBench } from './run.ts';
 
 const help = `npm run bench -- [--quick] [--json <file>] [--profile]
 
-  --quick         about a minute in all; without it about five
+  --quick         about a minute in all; without it about seven
   --json <file>   writes everything that was found to this file
   --profile       also says in which functions the gateway spends its time`;
 

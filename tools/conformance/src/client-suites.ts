@@ -14,10 +14,7 @@ const skillsScenario = 'sep-2640-client-no-prefetch';
 
 export const clientVersions = ['2025-11-25', '2026-07-28'] as const;
 
-export async function runClientSuite(
-  version: string,
-  scenario?: string,
-): Promise<SuiteOutcome | undefined> {
+export async function runClientSuite(version: string, scenario?: string): Promise<SuiteOutcome | undefined> {
   const { required, unscored } = await requirements('client', version);
   const all = [...required, ...unscored, ...(version === '2026-07-28' ? [skillsScenario] : [])];
   const names = all.filter(
@@ -26,10 +23,8 @@ export async function runClientSuite(
   if (names.length === 0) return undefined;
   const startMs = performance.now();
   const driver = join(root, 'tools/conformance/src/driver.ts');
-  const results = await eachOf(
-    names,
-    atOnceMax,
-    (name): Promise<ScenarioResult> => runClientScenario(`${process.execPath} ${driver}`, name, version),
+  const results = await eachOf(names, atOnceMax, (name): Promise<ScenarioResult> =>
+    runClientScenario(`${process.execPath} ${driver}`, name, version),
   );
   return {
     title: `${version} as the client`,

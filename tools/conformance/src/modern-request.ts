@@ -13,7 +13,11 @@ const meta = {
 };
 
 /** The answer's `result`. @throws for an error, with what was answered. */
-export async function modernRequest(url: string, method: string, params: JsonObject = {}): Promise<JsonObject> {
+export async function modernRequest(
+  url: string,
+  method: string,
+  params: JsonObject = {},
+): Promise<JsonObject> {
   const name = params['name'] ?? params['uri'];
   const response = await fetch(url, {
     method: 'POST',

@@ -90,7 +90,7 @@ export async function namesOf(leg: Leg, selection: Selection): Promise<readonly 
     const { required, unscored } = await requirements(leg, selection.version);
     return [...required, ...unscored];
   }
-  const listed = await runProgram(['list', `--${leg}`], 30_000);
+  const listed = await list(`--${leg}`);
   return [...listed.matchAll(/^ +- (\S+) \[([^\]]*)\]$/gm)]
     .filter(([, , versions]) => versions?.split(',').includes(selection.version))
     .map(([, name = '']) => name);
@@ -101,7 +101,7 @@ export async function requirements(
   leg: Leg,
   version: string,
 ): Promise<{ readonly required: readonly string[]; readonly unscored: readonly string[] }> {
-  const listed = await runProgram(['list', '--requirements', version], 30_000);
+  const listed = await list('--requirements', version);
   const sections = listed.split(/^(?=\S)/m);
   const section = sections.find((text) => text.toLowerCase().startsWith(`${leg} scenarios`)) ?? '';
   const required = [...section.matchAll(/^ +- (\S+)$/gm)].map(([, name = '']) => name);
@@ -110,6 +110,16 @@ export async function requirements(
     .map(([, name = '']) => name);
   if (required.length === 0) throw new Error(`no requirements of ${version} for a ${leg} were listed`);
   return { required, unscored };
+}
+
+const listings = new Map<string, Promise<string>>();
+
+/** It lists the same every time. */
+function list(...args: readonly string[]): Promise<string> {
+  const key = args.join(' ');
+  const known = listings.get(key) ?? runProgram(['list', ...args], 30_000);
+  listings.set(key, known);
+  return known;
 }
 
 /** What is in an output folder; a scenario without a result counts as failed. */
@@ -157,7 +167,11 @@ async function failureOf(folder: string): Promise<string | undefined> {
   for (const entry of await readdir(folder)) {
     const text = await readFile(join(folder, entry, 'stderr.txt'), 'utf8').catch(() => '');
     const at = text.indexOf(failureMark);
-    if (at >= 0) return text.slice(at + failureMark.length).trim().slice(0, 900);
+    if (at >= 0)
+      return text
+        .slice(at + failureMark.length)
+        .trim()
+        .slice(0, 900);
   }
   return undefined;
 }

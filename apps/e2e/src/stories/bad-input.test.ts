@@ -133,6 +133,8 @@ overLayouts(
       it('an id that is in use in the session', async () => {
         const params = { name: 'mcp.everything.slow', arguments: { ms: 500 }, _meta: { progressToken: 'p' } };
         await using first = await probeSse(layout().url, legacy(scene, 'tools/call', params));
+        // An event without data comes first: it says where to resume.
+        assert.equal((await first.next())?.data, '');
         const progress = await first.next();
         assert.match(progress?.data ?? '', /notifications\/progress/, 'the first one is under way');
         await assertRefused(scene, {

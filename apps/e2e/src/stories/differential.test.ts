@@ -2,7 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { listKinds, readServerName, type Json, type JsonObject, type ServerName } from '@cruvero/core';
+import {
+  isJsonObject,
+  listKinds,
+  readServerName,
+  type Json,
+  type JsonObject,
+  type ServerName,
+} from '@cruvero/core';
 import {
   startLegacyServer,
   startLegacySseServer,
@@ -176,11 +183,18 @@ async function compareRest(subject: Subject, straight: View, view: View): Promis
     await compare(straight, view, 'completion/complete', completion);
 }
 
+/** How a tool may be run as a task in 2025-11-25; later versions do not know it, so modern clients are not told. */
+function withoutExecution(item: Json): Json {
+  if (!isJsonObject(item)) return item;
+  const { execution: _legacyOnly, ...rest } = item;
+  return rest;
+}
+
 async function compareLists(straight: View, view: View): Promise<void> {
   const counts: Json[] = [];
   for (const kind of listKinds) {
-    const expected = await straight.list(kind);
-    assert.deepEqual(await view.list(kind), expected, `${kind} ${view.name}`);
+    const expected = (await straight.list(kind)).map(withoutExecution);
+    assert.deepEqual((await view.list(kind)).map(withoutExecution), expected, `${kind} ${view.name}`);
     counts.push(expected.length);
   }
   assert.ok(

@@ -172,7 +172,11 @@ describe('classify', () => {
     ['_meta that is no object', { params: { _meta: [] } }, 'bad_params', /object/],
     [
       'initialize with a modern envelope',
-      { method: 'initialize', params: { _meta: modernMeta }, headers: { ...modern, mcpMethod: 'initialize' } },
+      {
+        method: 'initialize',
+        params: { _meta: modernMeta },
+        headers: { ...modern, mcpMethod: 'initialize' },
+      },
       'unknown_method',
       /.*/,
     ],

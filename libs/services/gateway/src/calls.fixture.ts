@@ -24,7 +24,8 @@ import {
 import { SimClock } from '@cruvero/testkit';
 import { silentCaller, type Caller } from './callers/caller.ts';
 import { Deadline } from './deadline.ts';
-import type { Door, Permitted, Routed } from './pipeline.ts';
+import type { Door } from './door.ts';
+import type { Permitted, Routed } from './pipeline.ts';
 import type { ClientSession } from './sessions/client-session.ts';
 
 const present = <T>(value: T | undefined): T => {

@@ -36,7 +36,12 @@ async function stage(answer: (call: Routed) => Promise<Reply> = async () => done
   const clock = new SimClock();
   const fleet = new FakeFleet();
   fleet.at('http://i1.test/mcp').tools = [{ name: 'read' }];
-  const links = new Links(defaultBounds, { upstreams: { http: fleet }, clock, random: () => 0.5, clientInfo: {} });
+  const links = new Links(defaultBounds, {
+    upstreams: { http: fleet },
+    clock,
+    random: () => 0.5,
+    clientInfo: {},
+  });
   const catalog = new Catalog(
     {
       links,

@@ -16,7 +16,8 @@ import {
 import type { Catalog } from './catalog/catalog.ts';
 import { aggregateFace, discoverResult, serverFace, virtualFace, type Face } from './faces.ts';
 import type { Links } from './links.ts';
-import type { Door, Identified, Inbound, Next, Permitted } from './pipeline.ts';
+import type { Door } from './door.ts';
+import type { Identified, Inbound, Next, Permitted } from './pipeline.ts';
 import { findServer, selectRoute } from './route.ts';
 import { serversOf } from './control/state.ts';
 import type { SessionMethods } from './sessions/session-methods.ts';
@@ -73,7 +74,9 @@ export class Calls {
     }
     if (door.door === 'virtual') {
       const compiled = catalog.views.virtual(door.name, principal.tenantId);
-      return compiled ? virtualFace(version, compiled) : { fault: 'unknown_server', server: door.name, known: [] };
+      return compiled
+        ? virtualFace(version, compiled)
+        : { fault: 'unknown_server', server: door.name, known: [] };
     }
     const server = findServer(snapshot, principal.tenantId, door.name);
     return isFault(server) ? server : serverFace(server, links);
@@ -86,7 +89,8 @@ export class Calls {
   async #dispatch(call: Permitted): Promise<Reply | Fault> {
     const { method } = call.message;
     if (method === 'ping') return { kind: 'result', text: '{}' };
-    if (call.spoken.era === 'legacy' && modernOnlyMethods.has(method)) return { fault: 'unknown_method', method };
+    if (call.spoken.era === 'legacy' && modernOnlyMethods.has(method))
+      return { fault: 'unknown_method', method };
     if (method === 'server/discover') return this.#discover(call);
     const kind = call.door.door === 'server' ? undefined : listKindOf(method);
     if (kind !== undefined) return this.#list(call, kind);
@@ -115,7 +119,11 @@ export class Calls {
 }
 
 /** They change a session; a caller without one has nothing to change. */
-const ofSessions: ReadonlySet<string> = new Set(['logging/setLevel', 'resources/subscribe', 'resources/unsubscribe']);
+const ofSessions: ReadonlySet<string> = new Set([
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+]);
 
 /** A profile that is gone falls back to the default one, never to none. */
 export function profileOf(principal: Principal, snapshot: Snapshot): PolicyProfile {

@@ -61,7 +61,9 @@ export class Deadline {
   }
 
   #arm(): void {
-    this.#timer = this.#clock.after(this.leftMs(), () => this.#abort.abort(new DeadlinePassed(this.#boundMs)));
+    this.#timer = this.#clock.after(this.leftMs(), () =>
+      this.#abort.abort(new DeadlinePassed(this.#boundMs)),
+    );
   }
 }
 

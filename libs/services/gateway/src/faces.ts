@@ -79,7 +79,8 @@ function jointExtensions(faces: readonly (ServerFace | undefined)[]): JsonObject
   const joint: Record<string, Json | undefined> = {};
   for (const face of faces) {
     const extensions = face?.era === 'modern' ? face.capabilities['extensions'] : undefined;
-    if (isJsonObject(extensions)) for (const [name, settings] of Object.entries(extensions)) joint[name] ??= settings;
+    if (isJsonObject(extensions))
+      for (const [name, settings] of Object.entries(extensions)) joint[name] ??= settings;
   }
   return Object.keys(joint).length === 0 ? undefined : joint;
 }

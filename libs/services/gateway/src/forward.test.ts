@@ -61,7 +61,12 @@ function stage(answers: (asked: Asked) => readonly (JsonObject | Promise<JsonObj
   };
   const clock = new SimClock();
   const telemetry = new MemoryTelemetry();
-  const links = new Links(defaultBounds, { upstreams: { http }, clock, random: () => 0.5, clientInfo: { name: 'gw' } });
+  const links = new Links(defaultBounds, {
+    upstreams: { http },
+    clock,
+    random: () => 0.5,
+    clientInfo: { name: 'gw' },
+  });
   const seal = sealWith([new Uint8Array(32)]);
   const forward = forwarder({
     links,

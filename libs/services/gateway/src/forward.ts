@@ -166,14 +166,20 @@ function askedByError(call: Routed, { reply, era }: Answer): Reply | Fault | und
   if (!questions) return undefined;
   for (const question of questions) {
     const required = missingCapability(question, call.spoken.clientCapabilities);
-    const detail = 'The server wants the user to open a page, and this client did not declare that it can ask for that.';
+    const detail =
+      'The server wants the user to open a page, and this client did not declare that it can ask for that.';
     if (required) return { fault: 'missing_capability', detail, required };
   }
   return { kind: 'result', text: inputRequiredText(questions, undefined) };
 }
 
 /** State and ids that the server gave to the caller, in a form that only this caller can bring back. */
-function sealed(call: Routed, instance: Instance, resultText: string, { states, taskIds }: ForwardParts): string {
+function sealed(
+  call: Routed,
+  instance: Instance,
+  resultText: string,
+  { states, taskIds }: ForwardParts,
+): string {
   const { principal, server, message } = call;
   const asked = readInputRequired(resultText);
   if (asked && !('problem' in asked) && asked.state !== undefined) {

@@ -112,6 +112,9 @@ describe('the face of a server', () => {
   });
 
   it('of an empty fleet says that nobody is there yet', () => {
-    assert.equal(aggregateFace('1', [], () => undefined, 'canonical').instructions, 'No server is connected yet.');
+    assert.equal(
+      aggregateFace('1', [], () => undefined, 'canonical').instructions,
+      'No server is connected yet.',
+    );
   });
 });

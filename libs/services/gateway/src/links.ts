@@ -53,7 +53,10 @@ export class Links {
 }
 
 /** A caller's request as it is, with nothing of the gateway's about it but the terms, which its sender adds. */
-export function plainRequest({ message, spoken }: Pick<Inbound, 'message' | 'spoken'>, abort: AbortController): Omit<Ask, 'terms'> {
+export function plainRequest(
+  { message, spoken }: Pick<Inbound, 'message' | 'spoken'>,
+  abort: AbortController,
+): Omit<Ask, 'terms'> {
   return {
     method: message.method,
     params: message.params,

@@ -8,7 +8,6 @@ import type {
   Reply,
   RequestMessage,
   Server,
-  ServerName,
   Snapshot,
   Spoken,
   Fault,
@@ -16,16 +15,8 @@ import type {
 import type { TraceContext } from '@cruvero/ports';
 import type { Caller } from './callers/caller.ts';
 import type { Deadline } from './deadline.ts';
+import type { Door } from './door.ts';
 import type { ClientSession } from './sessions/client-session.ts';
-
-/** Which door the call came through. */
-export type Door =
-  /** All servers of the tenant, names carry the server. */
-  | { readonly door: 'aggregate'; readonly names: 'canonical' | 'safe' }
-  /** One server, everything under its own name. */
-  | { readonly door: 'server'; readonly name: ServerName }
-  /** A selection of servers and tools, under names of its own. */
-  | { readonly door: 'virtual'; readonly name: ServerName };
 
 export interface Inbound {
   readonly door: Door;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SimClock } from '@cruvero/testkit';
 import { aggregate, doorOf, server, tenant } from './calls.fixture.ts';
-import type { Door } from './pipeline.ts';
+import type { Door } from './door.ts';
 import { Push, type ListChange } from './push.ts';
 
 function stage() {

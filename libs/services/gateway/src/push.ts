@@ -2,7 +2,7 @@
 
 import type { ListKind, Server, TenantId } from '@cruvero/core';
 import type { Clock, Timer } from '@cruvero/ports';
-import type { Door } from './pipeline.ts';
+import type { Door } from './door.ts';
 
 export type ListChange = 'tools' | 'resources' | 'prompts';
 

@@ -227,7 +227,8 @@ function sealKeys(read: Reader): Secret | undefined {
     optional: true,
     help: 'Keys of 32 bytes in base64, separated by commas, the same for all replicas: the first seals session ids, all of them open. Without it the gateway makes its own and keeps it in CRUVERO_DATA_DIR.',
   });
-  if (keys && !readSealKeys(keys.reveal())) read.refuse(name, 'must be keys of 32 bytes in base64, separated by commas');
+  if (keys && !readSealKeys(keys.reveal()))
+    read.refuse(name, 'must be keys of 32 bytes in base64, separated by commas');
   return keys;
 }
 

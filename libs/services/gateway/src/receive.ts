@@ -30,7 +30,8 @@ import type { GatewayConfig } from './config.ts';
 import { Deadline } from './deadline.ts';
 import { initializeResult, negotiate, readInitialize } from './faces.ts';
 import type { Outlet } from './http/call-answer.ts';
-import type { Door, Inbound } from './pipeline.ts';
+import type { Door } from './door.ts';
+import type { Inbound } from './pipeline.ts';
 import type { Replicas } from './replicas.ts';
 import type { ClientSession } from './sessions/client-session.ts';
 import type { ClientSessions } from './sessions/sessions.ts';
@@ -61,7 +62,11 @@ export interface Arrival {
 }
 
 /** Runs the request and answers it; never rejects for anything that may happen. Not for initialize and subscriptions/listen. */
-export async function takeRequest(message: RequestMessage, arrival: Arrival, parts: ReceiveParts): Promise<void> {
+export async function takeRequest(
+  message: RequestMessage,
+  arrival: Arrival,
+  parts: ReceiveParts,
+): Promise<void> {
   const { session, outlet } = arrival;
   const running = session?.work().running;
   if (running?.has(message.idText)) {
@@ -74,7 +79,11 @@ export async function takeRequest(message: RequestMessage, arrival: Arrival, par
   running?.set(message.idText, abort);
   try {
     const begun = inboundOf(message, arrival, abort, parts);
-    outlet.finish(await (arrival.spoken.era === 'modern' ? runModern(begun, arrival, parts) : runLegacy(begun, arrival, parts)));
+    outlet.finish(
+      await (arrival.spoken.era === 'modern'
+        ? runModern(begun, arrival, parts)
+        : runLegacy(begun, arrival, parts)),
+    );
   } finally {
     running?.delete(message.idText);
   }
@@ -82,22 +91,48 @@ export async function takeRequest(message: RequestMessage, arrival: Arrival, par
 
 type Begun = Omit<Inbound, 'caller'>;
 
-function inboundOf(message: RequestMessage, arrival: Arrival, abort: AbortController, parts: ReceiveParts): Begun {
+function inboundOf(
+  message: RequestMessage,
+  arrival: Arrival,
+  abort: AbortController,
+  parts: ReceiveParts,
+): Begun {
   const { door, spoken, session, snapshot, trace, paramHeaders } = arrival;
   const deadline = new Deadline(parts.config.callDeadlineMs, abort, parts.clock);
-  return { door, message, spoken, session, snapshot, trace, paramHeaders, abort, deadline, pinnedTo: undefined };
+  return {
+    door,
+    message,
+    spoken,
+    session,
+    snapshot,
+    trace,
+    paramHeaders,
+    abort,
+    deadline,
+    pinnedTo: undefined,
+  };
 }
 
-function runLegacy(begun: Begun, { session, outlet, principal }: Arrival, parts: ReceiveParts): Promise<Reply | Fault> {
-  const asking = { clock: parts.clock, gatewayId: parts.config.gatewayId, questionMs: parts.config.questionMs };
+function runLegacy(
+  begun: Begun,
+  { session, outlet, principal }: Arrival,
+  parts: ReceiveParts,
+): Promise<Reply | Fault> {
+  const asking = {
+    clock: parts.clock,
+    gatewayId: parts.config.gatewayId,
+    questionMs: parts.config.questionMs,
+  };
   const caller: Caller = session
     ? new LegacyCaller(session, outlet, begun.deadline, asking)
     : { notify: (text) => outlet.notify(text), ask: noSession };
   return parts.calls.run({ ...begun, caller }, principal);
 }
 
-const noSession: Caller['ask'] = () => Promise.resolve(errorReply(-32601, 'This client has no session in which it could be asked.'));
-const notAsked: Caller['ask'] = () => Promise.resolve(errorReply(-32601, 'This client did not declare that it can be asked anything.'));
+const noSession: Caller['ask'] = () =>
+  Promise.resolve(errorReply(-32601, 'This client has no session in which it could be asked.'));
+const notAsked: Caller['ask'] = () =>
+  Promise.resolve(errorReply(-32601, 'This client did not declare that it can be asked anything.'));
 
 /** Methods whose callers may be asked for input (MCP 2026-07-28, "Multi Round-Trip Requests"). */
 const askingMethods: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
@@ -107,12 +142,19 @@ async function runModern(begun: Begun, arrival: Arrival, parts: ReceiveParts): P
   const notify = (text: string): void => outlet.notify(text);
   const state = askingMethods.has(begun.message.method) ? readRequestState(begun.message.params) : undefined;
   if (state !== undefined) return goOn(begun, state, arrival, parts);
-  const asked = spoken.era === 'modern' && askingMethods.has(begun.message.method) && canAnswer(spoken.clientCapabilities);
+  const asked =
+    spoken.era === 'modern' &&
+    askingMethods.has(begun.message.method) &&
+    canAnswer(spoken.clientCapabilities);
   if (!asked) return parts.calls.run({ ...begun, caller: { notify, ask: notAsked } }, principal);
   return beginDialogue(begun, arrival, parts);
 }
 
-function beginDialogue(begun: Begun, { principal, spoken, outlet }: Arrival, parts: ReceiveParts): Promise<Reply | Fault> {
+function beginDialogue(
+  begun: Begun,
+  { principal, spoken, outlet }: Arrival,
+  parts: ReceiveParts,
+): Promise<Reply | Fault> {
   const { abort, deadline, message } = begun;
   return parts.dialogues.begin(
     {
@@ -127,7 +169,12 @@ function beginDialogue(begun: Begun, { principal, spoken, outlet }: Arrival, par
 }
 
 /** A caller that comes back with what it was asked for. */
-async function goOn(begun: Begun, state: string, arrival: Arrival, parts: ReceiveParts): Promise<Reply | Fault> {
+async function goOn(
+  begun: Begun,
+  state: string,
+  arrival: Arrival,
+  parts: ReceiveParts,
+): Promise<Reply | Fault> {
   const { message, deadline, abort } = begun;
   const { principal, outlet } = arrival;
   const request = { principal, method: message.method, params: message.params };
@@ -135,19 +182,30 @@ async function goOn(begun: Begun, state: string, arrival: Arrival, parts: Receiv
   const responses = readInputResponses(message.params);
   if (isFault(opened) || 'problem' in responses) {
     deadline.end();
-    return isFault(opened) ? opened : { fault: 'bad_params', detail: `params.inputResponses: ${'problem' in responses ? responses.problem : ''}` };
+    return isFault(opened)
+      ? opened
+      : {
+          fault: 'bad_params',
+          detail: `params.inputResponses: ${'problem' in responses ? responses.problem : ''}`,
+        };
   }
   if (opened.at === 'parked') {
     deadline.end();
     return parts.dialogues.resume(request, opened, responses, (text) => outlet.notify(text), abort.signal);
   }
-  const params = paramsFrom(changeMembers(message.params.text, { requestState: JSON.stringify(opened.state) }));
+  const params = paramsFrom(
+    changeMembers(message.params.text, { requestState: JSON.stringify(opened.state) }),
+  );
   const unsealed = { ...begun, message: { ...message, params }, pinnedTo: opened.instanceId };
   return beginDialogue(unsealed, arrival, parts);
 }
 
 /** A notification of a legacy client. Only a cancellation does something; all others are taken as read. */
-export function takeNotification(message: NotificationMessage, session: ClientSession | undefined, parts: ReceiveParts): void {
+export function takeNotification(
+  message: NotificationMessage,
+  session: ClientSession | undefined,
+  parts: ReceiveParts,
+): void {
   if (message.method !== 'notifications/cancelled' || !session) return;
   const requestId = paramText(message.params, 'requestId');
   if (requestId === undefined) return;
@@ -162,7 +220,8 @@ export function takeResponse(message: ResponseMessage, session: ClientSession, p
   const question = session.workIfAny()?.questions.get(message.idText);
   if (question) return question.answer(reply);
   const asker = askerOf(message.idText);
-  if (asker !== undefined && asker !== parts.config.gatewayId) parts.replicas.answer(asker, session.uid, message.idText, reply);
+  if (asker !== undefined && asker !== parts.config.gatewayId)
+    parts.replicas.answer(asker, session.uid, message.idText, reply);
 }
 
 function replyOf(message: ResponseMessage): Reply {
@@ -198,11 +257,13 @@ export async function openSession(
   const { clientCapabilities } = asked;
   const clientInfo = shortInfo(asked.clientInfo);
   if (JSON.stringify(clientCapabilities).length > capabilityCharsMax)
-    return { fault: 'bad_params', detail: `params.capabilities is at most ${capabilityCharsMax} characters long.` };
+    return {
+      fault: 'bad_params',
+      detail: `params.capabilities is at most ${capabilityCharsMax} characters long.`,
+    };
   const face = await parts.calls.face(door, principal, snapshot);
   if (isFault(face)) return face;
   const version = negotiate(asked.version);
   const session = parts.sessions.open({ principal, door, version, clientCapabilities, clientInfo });
   return { session, resultText: initializeResult(face, version) };
 }
-

@@ -25,7 +25,11 @@ export interface ReplicaParts {
   /** The longest that a call may go on before it has its outcome, or asks again. */
   readonly stepMsMax: number;
   /** A call that waits here goes on. */
-  readonly resumeHere: (resumed: Resumed, notify: (text: string) => void, signal: AbortSignal) => Promise<Step | Fault>;
+  readonly resumeHere: (
+    resumed: Resumed,
+    notify: (text: string) => void,
+    signal: AbortSignal,
+  ) => Promise<Step | Fault>;
   /** A client answered a question that this replica put. */
   readonly answered: (uid: string, idText: string, reply: Reply) => void;
   readonly ended: (uid: string) => void;
@@ -73,7 +77,8 @@ export class Replicas {
   ): Promise<Step | Fault> {
     const exchange = randomBytes(12).toString('base64url');
     const { promise, resolve } = Promise.withResolvers<Step | Fault>();
-    const whole = (text: string): void => resolve(readStep(text) ?? lost(replica, 'its answer cannot be read'));
+    const whole = (text: string): void =>
+      resolve(readStep(text) ?? lost(replica, 'its answer cannot be read'));
     this.#expected.set(exchange, { notify, parts: [], received: 0, whole });
     const onAbort = (): void => {
       void this.#tell(replica, { kind: 'abort', exchange });
@@ -98,7 +103,11 @@ export class Replicas {
   }
 
   ended(uid: string): void {
-    void this.#parts.bus.publish(this.#subjects.sessions, { kind: 'ended', from: this.#parts.gatewayId, uid });
+    void this.#parts.bus.publish(this.#subjects.sessions, {
+      kind: 'ended',
+      from: this.#parts.gatewayId,
+      uid,
+    });
   }
 
   cancelled(uid: string, requestIdText: string): void {
@@ -165,7 +174,8 @@ export class Replicas {
     const { kind, text, code } = reply;
     if (typeof text !== 'string') return;
     if (kind === 'result') this.#parts.answered(uid, idText, { kind, text });
-    else if (kind === 'error' && typeof code === 'number') this.#parts.answered(uid, idText, { kind, text, code });
+    else if (kind === 'error' && typeof code === 'number')
+      this.#parts.answered(uid, idText, { kind, text, code });
   }
 
   #aboutSession(body: Json): void {
@@ -173,7 +183,8 @@ export class Replicas {
     const { kind, uid, requestIdText } = body;
     if (typeof uid !== 'string') return;
     if (kind === 'ended') this.#parts.ended(uid);
-    else if (kind === 'cancelled' && typeof requestIdText === 'string') this.#parts.cancelled(uid, requestIdText);
+    else if (kind === 'cancelled' && typeof requestIdText === 'string')
+      this.#parts.cancelled(uid, requestIdText);
   }
 }
 
@@ -190,7 +201,9 @@ function readResume(body: Json) {
   if (typeof exchange !== 'string' || typeof from !== 'string') return undefined;
   if (typeof parkId !== 'string' || typeof owner !== 'string' || !Array.isArray(responses)) return undefined;
   const pairs = responses.flatMap((pair): [string, string][] =>
-    Array.isArray(pair) && typeof pair[0] === 'string' && typeof pair[1] === 'string' ? [[pair[0], pair[1]]] : [],
+    Array.isArray(pair) && typeof pair[0] === 'string' && typeof pair[1] === 'string'
+      ? [[pair[0], pair[1]]]
+      : [],
   );
   return { exchange, from, resumed: { parkId, owner, responses: new Map(pairs) } };
 }
@@ -202,6 +215,7 @@ function readStep(text: string): Step | Fault | undefined {
   if (!isJsonObject(step)) return undefined;
   const { at, outcome, questions } = step;
   if (at === 'done' && isJsonObject(outcome)) return { at, outcome: outcome as unknown as Reply | Fault };
-  if (at === 'asking' && Array.isArray(questions)) return { at, questions: questions as unknown as KeyedQuestion[] };
+  if (at === 'asking' && Array.isArray(questions))
+    return { at, questions: questions as unknown as KeyedQuestion[] };
   return undefined;
 }

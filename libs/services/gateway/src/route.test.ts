@@ -28,7 +28,10 @@ const nothing = { tools: [], resources: [], resourceTemplates: [], prompts: [] }
 const parts: RouteParts = {
   catalog: {
     toolOf: (_server, tool) => ({ repeatable: tool === 'look', headers: [] }),
-    views: new Views({ snapshot: () => fleet, listsOf: () => ({ lists: nothing, state: { at: 'unknown' } }) }),
+    views: new Views({
+      snapshot: () => fleet,
+      listsOf: () => ({ lists: nothing, state: { at: 'unknown' } }),
+    }),
   },
   taskIds: new TaskIds(sealWith([new Uint8Array(32)])),
 };

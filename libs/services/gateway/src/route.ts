@@ -35,7 +35,9 @@ export interface RouteParts {
 
 export function selectRoute(call: Permitted, parts: RouteParts): Routed | Fault {
   if (call.spoken.era === 'modern' && isTaskMethod(call.message.method)) return routeTask(call, parts);
-  return call.door.door === 'server' ? routeToServer(call, call.door.name, parts) : routeByName(call, call.door, parts);
+  return call.door.door === 'server'
+    ? routeToServer(call, call.door.name, parts)
+    : routeByName(call, call.door, parts);
 }
 
 /** Methods that only read; tools say it of themselves. */
@@ -51,7 +53,13 @@ function routeToServer(call: Permitted, name: ServerName, parts: RouteParts): Ro
   const { method, params } = call.message;
   const own = method === 'resources/read' ? stringParam(params, 'uri') : stringParam(params, 'name');
   if (method === 'tools/call') return routeTool(call, server, own, {}, parts);
-  return routed(call, server, own ?? method, {}, readOnlyMethods.has(method) || listKindOf(method) !== undefined);
+  return routed(
+    call,
+    server,
+    own ?? method,
+    {},
+    readOnlyMethods.has(method) || listKindOf(method) !== undefined,
+  );
 }
 
 function routeByName(call: Permitted, door: SharedDoor, parts: RouteParts): Routed | Fault {
@@ -112,7 +120,10 @@ function routeTask(call: Permitted, { taskIds }: RouteParts): Routed | Fault {
   if (undeclared) return undeclared;
   const sealed = taskIdOf(call.message.params);
   if (sealed === undefined)
-    return { fault: 'bad_params', detail: 'params.taskId is missing: the id that the task was given, a string.' };
+    return {
+      fault: 'bad_params',
+      detail: 'params.taskId is missing: the id that the task was given, a string.',
+    };
   const task = taskIds.open(call.principal, sealed);
   const server = task && call.snapshot.servers.get(serverKey(call.principal.tenantId, task.server));
   if (!task || !server || (call.door.door === 'server' && call.door.name !== server.name))

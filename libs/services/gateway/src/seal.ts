@@ -31,7 +31,9 @@ export function sealWith(keys: readonly Uint8Array[]): Seal {
   const keysOf = (purpose: SealPurpose): readonly Buffer[] => {
     let own = derived.get(purpose);
     if (!own) {
-      own = keys.map((key) => Buffer.from(hkdfSync('sha256', key, '', `cruvero-mcp ${purpose}`, sealKeyBytes)));
+      own = keys.map((key) =>
+        Buffer.from(hkdfSync('sha256', key, '', `cruvero-mcp ${purpose}`, sealKeyBytes)),
+      );
       derived.set(purpose, own);
     }
     return own;
@@ -61,7 +63,11 @@ export function readSealKeys(text: string): readonly Buffer[] | undefined {
  * With the keys given, or with a key of this gateway's own, kept in its file so that sessions survive a restart. A file that
  * cannot be written costs just that.
  */
-export async function openSeal(keys: string | undefined, file: StateFile, log: Pick<Log, 'warn'>): Promise<Seal> {
+export async function openSeal(
+  keys: string | undefined,
+  file: StateFile,
+  log: Pick<Log, 'warn'>,
+): Promise<Seal> {
   const given = keys === undefined ? undefined : readSealKeys(keys);
   if (given) return sealWith(given);
   const kept = readSealKeys((await file.read()) ?? '');

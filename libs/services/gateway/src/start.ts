@@ -46,7 +46,8 @@ import { SseDoor } from './http/sse-door.ts';
 import { Streams } from './http/streams.ts';
 import { Links } from './links.ts';
 import { ResourceEars } from './listening/resource-ears.ts';
-import { pipeline, type Door, type Next } from './pipeline.ts';
+import type { Door } from './door.ts';
+import { pipeline, type Next } from './pipeline.ts';
 import { Push } from './push.ts';
 import { Replicas } from './replicas.ts';
 import { openSeal, type Seal } from './seal.ts';
@@ -96,7 +97,8 @@ export async function startGateway(config: GatewayConfig, ports: GatewayPorts): 
   const known = await readLastKnown(ports.stateFile, ports.telemetry.log);
   const seal = await openSeal(config.sealKeys?.reveal(), ports.sealFile, ports.telemetry.log);
   const rooms = furnish(config, ports, known, seal);
-  const { sessions, streams, links, state, catalog, push, calls, control, writer, dialogues, replicas } = rooms;
+  const { sessions, streams, links, state, catalog, push, calls, control, writer, dialogues, replicas } =
+    rooms;
   const health = readiness(ports.clock, state);
   const sweeper = ports.clock.every(sweepEveryMs, () => {
     sessions.sweep();
@@ -220,8 +222,11 @@ function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown, s
   });
   const states = new RequestStates(seal, clock);
   const taskIds = new TaskIds(seal);
-  const { balance, way } = wayOfCalls(config, ports, { links, catalog, states, taskIds }, (server, instance, admitted) =>
-    reportHealth(control, server, instance.instanceId, admitted),
+  const { balance, way } = wayOfCalls(
+    config,
+    ports,
+    { links, catalog, states, taskIds },
+    (server, instance, admitted) => reportHealth(control, server, instance.instanceId, admitted),
   );
   const talk = dialogueRooms(config, ports, { links, states, taskIds }, seal);
   const { sessionMethods } = talk;
@@ -238,7 +243,12 @@ interface TalkParts {
 }
 
 /** What sessions and dialogues need: they span several requests, which may reach several replicas. */
-function dialogueRooms(config: GatewayConfig, ports: GatewayPorts, { links, states, taskIds }: TalkParts, seal: Seal) {
+function dialogueRooms(
+  config: GatewayConfig,
+  ports: GatewayPorts,
+  { links, states, taskIds }: TalkParts,
+  seal: Seal,
+) {
   const { gatewayId, questionMs, subjectPrefix, callDeadlineMs } = config;
   const { clock, bus, telemetry } = ports;
   const dialogues: Dialogues = new Dialogues(config, {
@@ -267,7 +277,14 @@ function dialogueRooms(config: GatewayConfig, ports: GatewayPorts, { links, stat
   });
   const ears = new SessionEars({ links, clock, gatewayId, questionMs });
   const sessionMethods = new SessionMethods({ sessions, ears, links });
-  return { dialogues, sessions, replicas, ears, sessionMethods, resourceEars: new ResourceEars({ links, taskIds }) };
+  return {
+    dialogues,
+    sessions,
+    replicas,
+    ears,
+    sessionMethods,
+    resourceEars: new ResourceEars({ links, taskIds }),
+  };
 }
 
 /** The pipeline with its filters; its order stands in pipeline.ts. */

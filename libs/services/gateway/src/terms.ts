@@ -1,7 +1,14 @@
 /** Under which terms a legacy server is spoken to for a caller: what was declared for whom, and which requests share a session. */
 
 import { createHash } from 'node:crypto';
-import { canAnswer, fingerprint, isJsonObject, legacyCapabilities, metaKeys, type JsonObject } from '@cruvero/core';
+import {
+  canAnswer,
+  fingerprint,
+  isJsonObject,
+  legacyCapabilities,
+  metaKeys,
+  type JsonObject,
+} from '@cruvero/core';
 import type { SessionTerms } from '@cruvero/upstream';
 import type { Identified } from './pipeline.ts';
 import type { ClientSession } from './sessions/client-session.ts';
@@ -42,21 +49,36 @@ export function termsOf(call: Pick<Identified, 'principal' | 'spoken' | 'session
 
 /** Nothing declared, nobody to ask. */
 export function plainTerms(owner: string): SessionTerms {
-  return { key: `p/${owner}`, capabilities: {}, clientInfo: undefined, logLevel: undefined, exclusive: false };
+  return {
+    key: `p/${owner}`,
+    capabilities: {},
+    clientInfo: undefined,
+    logLevel: undefined,
+    exclusive: false,
+  };
 }
 
 /** As servers shall see the caller; undefined where it does not say who it is. */
-export function clientInfoOf({ spoken, session }: Pick<Identified, 'spoken' | 'session'>): JsonObject | undefined {
+export function clientInfoOf({
+  spoken,
+  session,
+}: Pick<Identified, 'spoken' | 'session'>): JsonObject | undefined {
   if (session) return session.facts.clientInfo;
   const info = spoken.era === 'modern' ? spoken.meta[metaKeys.clientInfo] : undefined;
-  return isJsonObject(info) && typeof info['name'] === 'string' && typeof info['version'] === 'string' ? info : undefined;
+  return isJsonObject(info) && typeof info['name'] === 'string' && typeof info['version'] === 'string'
+    ? info
+    : undefined;
 }
 
 const digestsMax = 1_000;
 const digests = new Map<string, string>();
 
 /** The same few declarations come with every request: their digests are kept. */
-function declared(capabilities: JsonObject, clientInfo: JsonObject | undefined, logLevel: string | undefined): string {
+function declared(
+  capabilities: JsonObject,
+  clientInfo: JsonObject | undefined,
+  logLevel: string | undefined,
+): string {
   const text = JSON.stringify([capabilities, clientInfo, logLevel]);
   const known = digests.get(text);
   if (known !== undefined) return known;

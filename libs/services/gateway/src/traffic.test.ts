@@ -346,7 +346,10 @@ describe('an instance that fails', () => {
     for (let n = 0; n < 4; n += 1) {
       const { result } = await caller.call('tools/call', { name: 'mcp.files.asks', arguments: {} });
       assert.equal(result['isError'], true);
-      assert.match(JSON.stringify(result), /asked for input \(roots\/list\).*needs the client capability roots/);
+      assert.match(
+        JSON.stringify(result),
+        /asked for input \(roots\/list\).*needs the client capability roots/,
+      );
     }
     assert.equal(server.catalogue.executions.get('asks'), 4, 'not one retry');
     const modern = new Client('modern', `${gateway.url}/mcp`, keys.alice, { roots: {} });

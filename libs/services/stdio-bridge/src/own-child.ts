@@ -83,8 +83,9 @@ export class OwnChild implements SessionChild {
     return this.#child.pid;
   }
 
+  /** A question whose client has nothing open any more holds nobody: it might never be answered. */
   get busy(): boolean {
-    return this.conversation.pending > 0 || this.questions.size > 0;
+    return this.conversation.pending > 0 || (this.questions.size > 0 && this.#lane() !== undefined);
   }
 
   /** The exchange begun last, for a question is most likely about it; otherwise a stream of the session. */
@@ -127,7 +128,8 @@ export class OwnChild implements SessionChild {
     const timer = this.#parts.clock.after(timeoutMs, () => silent(late));
     const onAbort = (): void => silent('the caller went away');
     signal.addEventListener('abort', onAbort, { once: true });
-    if (typeof this.conversation.ask(message, asker) === 'string') silent('it takes no initialize now');
+    if (signal.aborted) onAbort();
+    else if (typeof this.conversation.ask(message, asker) === 'string') silent('it takes no initialize now');
     return promise.finally(() => {
       timer.cancel();
       signal.removeEventListener('abort', onAbort);

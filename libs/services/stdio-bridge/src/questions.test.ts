@@ -105,6 +105,35 @@ describe('a question', () => {
     assert.deepEqual([questions(one, 'unheard'), questions(one, 'answered')], [1, 1]);
   });
 
+  it('holds no session whose client has left without an answer', async () => {
+    await using one = await rigOf(() => undefined, { sessionIdleMs: 120_000, ownChildrenMax: 1 });
+    const opened = async () => {
+      const headers = await one.session(asking);
+      const aborter = new AbortController();
+      const stream = await one.listen(headers, aborter.signal);
+      const child = one.children.last;
+      child.say({ jsonrpc: '2.0', id: 1, method: 'roots/list' });
+      await settle();
+      return { headers, aborter, child, question: stream.asked('roots/list') };
+    };
+    const first = await opened();
+    await one.session(asking);
+    assert.equal(one.children.all.length, 2, 'while somebody listens it is in use');
+    first.aborter.abort();
+    await one.listen(first.headers);
+    assert.equal(
+      response(await one.post(reply(first.question, {}), first.headers)).status,
+      202,
+      'back in time',
+    );
+    const second = await opened();
+    assert.equal(first.child.alive, false);
+    second.aborter.abort();
+    await one.clock.advance(240_000);
+    assert.equal(second.child.alive, false);
+    assert.equal(response(await one.post(reply(second.question, {}), second.headers)).status, 404);
+  });
+
   it('waits no longer than its session lives', async () => {
     await using one = await rigOf(() => undefined);
     const headers = await one.session(asking);

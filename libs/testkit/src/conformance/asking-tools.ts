@@ -160,7 +160,10 @@ const rounds: Tool = {
 };
 
 const secondStep = (name: Json | undefined): Outcome =>
-  ask({ step2: form('Step 2: What is your favorite color?', { color: string }) }, { round: 2, name: name ?? null });
+  ask(
+    { step2: form('Step 2: What is your favorite color?', { color: string }) },
+    { round: 2, name: name ?? null },
+  );
 
 const whatIsDeclared: Tool = {
   definition: {
@@ -169,7 +172,8 @@ const whatIsDeclared: Tool = {
     inputSchema: inputs(),
   },
   run: (call) => {
-    if (Object.keys(call.answers).length > 0) return said(`Answered: ${Object.keys(call.answers).join(', ')}`);
+    if (Object.keys(call.answers).length > 0)
+      return said(`Answered: ${Object.keys(call.answers).join(', ')}`);
     const questions = {
       ...(call.declares('elicitation') ? { user_name: yourName } : {}),
       ...(call.declares('sampling') ? { completion: sample('Say one word.') } : {}),
@@ -185,7 +189,9 @@ const needsSampling: Tool = {
     inputSchema: inputs(),
   },
   run: ({ answers }) =>
-    answers['completion'] ? said(sampled(answers['completion'])) : ask({ completion: sample('Say one word.') }),
+    answers['completion']
+      ? said(sampled(answers['completion']))
+      : ask({ completion: sample('Say one word.') }),
 };
 
 const askingOnTheWay: Tool = {

@@ -88,9 +88,7 @@ export const contentTools: readonly Tool[] = [
     { type: 'text', text: 'This is a simple text response for testing.' },
   ]),
   plain('test_image_content', 'Gives an image.', [image]),
-  plain('test_audio_content', 'Gives a sound.', [
-    { type: 'audio', data: silenceWav, mimeType: 'audio/wav' },
-  ]),
+  plain('test_audio_content', 'Gives a sound.', [{ type: 'audio', data: silenceWav, mimeType: 'audio/wav' }]),
   plain('test_embedded_resource', 'Gives a resource inside the result.', [
     {
       type: 'resource',

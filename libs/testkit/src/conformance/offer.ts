@@ -94,7 +94,11 @@ export const ask = (questions: Questions, keep?: Json): Outcome =>
   keep === undefined ? { kind: 'ask', questions } : { kind: 'ask', questions, keep };
 
 /** A form with these fields, all of them required. */
-export const form = (message: string, properties: JsonObject, required = Object.keys(properties)): Question => ({
+export const form = (
+  message: string,
+  properties: JsonObject,
+  required = Object.keys(properties),
+): Question => ({
   method: 'elicitation/create',
   params: { message, requestedSchema: { type: 'object', properties, required } },
 });

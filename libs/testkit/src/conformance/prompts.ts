@@ -2,9 +2,9 @@
 
 import type { JsonObject } from '@cruvero/core';
 import { accepted } from './asking-tools.ts';
+import type { Changes } from './changes.ts';
 import { pixelPng } from './content-tools.ts';
 import { ask, done, form, string, type Outcome, type Prompt } from './offer.ts';
-import type { World } from './world.ts';
 
 const user = (content: JsonObject): JsonObject => ({ role: 'user', content });
 const asked = (...messages: readonly JsonObject[]): Outcome => done({ messages });
@@ -64,12 +64,13 @@ const asking: Prompt = {
   },
   run: ({ answers }) => {
     const answer = answers['user_context'];
-    if (answer) return asked(text(`In the context of ${String(accepted(answer)?.['context'] ?? 'nothing')}.`));
+    if (answer)
+      return asked(text(`In the context of ${String(accepted(answer)?.['context'] ?? 'nothing')}.`));
     return ask({ user_context: form('What context should the prompt use?', { context: string }) });
   },
 };
 
-export const prompts = (world: World): readonly Prompt[] => [
+export const prompts = (world: Changes): readonly Prompt[] => [
   simple,
   withArguments,
   withResource,

@@ -3,7 +3,14 @@
 import { isJsonObject, type Json, type JsonObject } from '@cruvero/core';
 import { fromJsonSchema, McpServer, type ServerContext } from '@modelcontextprotocol/server';
 import { z } from 'zod';
-import { answer, coreMethods, isModernMethod, skillsExtension, tasksExtension, type Caller } from './answering.ts';
+import {
+  answer,
+  coreMethods,
+  isModernMethod,
+  skillsExtension,
+  tasksExtension,
+  type Caller,
+} from './answering.ts';
 import { headerTool } from './content-tools.ts';
 import {
   capabilityOf,
@@ -166,11 +173,7 @@ async function askSession(questions: Questions, context: ServerContext): Promise
 
 const failed = (text: string): JsonObject => ({ ...textResult(text), isError: true });
 
-function callerOf(
-  context: ServerContext,
-  era: Era,
-  declared: JsonObject,
-): Omit<Caller, 'answers' | 'kept'> {
+function callerOf(context: ServerContext, era: Era, declared: JsonObject): Omit<Caller, 'answers' | 'kept'> {
   const progressToken = context.mcpReq._meta?.progressToken;
   return {
     era,

@@ -85,7 +85,11 @@ const atMcp =
     response.writeHead(404).end();
   };
 
-const parseError = JSON.stringify({ jsonrpc: '2.0', id: null, error: { code: -32700, message: 'Parse error' } });
+const parseError = JSON.stringify({
+  jsonrpc: '2.0',
+  id: null,
+  error: { code: -32700, message: 'Parse error' },
+});
 
 function parsed(text: string): unknown {
   try {

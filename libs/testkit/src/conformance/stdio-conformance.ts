@@ -1,11 +1,12 @@
 /** Runnable with node: the conformance server over stdio. `--eras=both|legacy|modern`; default both. */
 
-import { McpServer } from '@modelcontextprotocol/server';
+import type { McpServer } from '@modelcontextprotocol/server';
 import { serveStdio, StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { conformanceProtocol } from './protocol.ts';
 import { World } from './world.ts';
 
-const eras = process.argv.find((argument) => argument.startsWith('--eras='))?.slice('--eras='.length) ?? 'both';
+const eras =
+  process.argv.find((argument) => argument.startsWith('--eras='))?.slice('--eras='.length) ?? 'both';
 const world = new World();
 
 /** A modern connection hears of changes through the streams that it listens on. */
@@ -29,9 +30,12 @@ async function serve(): Promise<() => Promise<void>> {
     await mcp.connect(new StdioServerTransport());
     return () => mcp.close();
   }
-  const handle = serveStdio(({ era }) => (era === 'modern' ? modern() : conformanceProtocol(world, 'legacy')), {
-    legacy: eras === 'modern' ? 'reject' : 'serve',
-  });
+  const handle = serveStdio(
+    ({ era }) => (era === 'modern' ? modern() : conformanceProtocol(world, 'legacy')),
+    {
+      legacy: eras === 'modern' ? 'reject' : 'serve',
+    },
+  );
   return () => handle.close();
 }
 

@@ -1,8 +1,8 @@
 /** Conformance tools that say something before their result, or to others: log, progress, a closed stream, changed lists. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Change, Changes } from './changes.ts';
 import { inputs, said, type Tool } from './offer.ts';
-import type { World } from './world.ts';
 
 /** Long enough that messages come apart, short enough that nobody waits. */
 const pauseMs = 50;
@@ -60,7 +60,7 @@ const reconnecting: Tool = {
   },
 };
 
-const triggering = (world: World, name: string, what: string, change: Parameters<World['change']>[0]): Tool => ({
+const triggering = (world: Changes, name: string, what: string, change: Change): Tool => ({
   definition: { name, description: `Changes ${what}; whoever listens is told.`, inputSchema: inputs() },
   run: () => {
     world.change(change);
@@ -69,7 +69,7 @@ const triggering = (world: World, name: string, what: string, change: Parameters
 });
 
 /** The list changes by what it says, not by what it holds: others read it at the same time. */
-const changing = (world: World): Tool => ({
+const changing = (world: Changes): Tool => ({
   definition: {
     name: 'test_changing_tool',
     description: `Revision ${world.revisions.tools} of a tool that others may change.`,
@@ -78,7 +78,7 @@ const changing = (world: World): Tool => ({
   run: () => said(`Revision ${world.revisions.tools}`),
 });
 
-export const streamTools = (world: World): readonly Tool[] => [
+export const streamTools = (world: Changes): readonly Tool[] => [
   logging,
   loggingOnce,
   progressing,

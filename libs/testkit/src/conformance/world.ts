@@ -4,38 +4,20 @@ import { randomBytes } from 'node:crypto';
 import type { Json, JsonObject } from '@cruvero/core';
 import { createRequestStateCodec, type RequestStateCodec } from '@modelcontextprotocol/server';
 import { askingTools } from './asking-tools.ts';
+import { Changes } from './changes.ts';
 import { contentTools } from './content-tools.ts';
 import { invalidParams, OfferError, type Era, type Tool } from './offer.ts';
 import { streamTools } from './stream-tools.ts';
 import { TaskStore } from './task-store.ts';
 import { taskTools } from './task-tools.ts';
 
-export type Change =
-  | { readonly kind: 'tools' }
-  | { readonly kind: 'prompts' }
-  | { readonly kind: 'resource'; readonly uri: string };
-
-export class World {
-  /** How often each list changed. */
-  readonly revisions = { tools: 1, prompts: 1 };
+export class World extends Changes {
   readonly tasks = new TaskStore();
   readonly #states: RequestStateCodec<Json> = createRequestStateCodec<Json>({ key: randomBytes(32) });
-  readonly #listeners = new Set<(change: Change) => void>();
 
   tools(era: Era): readonly Tool[] {
     const all = [...contentTools, ...streamTools(this), ...askingTools, ...taskTools];
     return all.filter((tool) => tool.era === undefined || tool.era === era);
-  }
-
-  change(change: Change): void {
-    if (change.kind !== 'resource') this.revisions[change.kind] += 1;
-    for (const listener of this.#listeners) listener(change);
-  }
-
-  /** Returns the way to stop listening. */
-  onChange(listener: (change: Change) => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
   }
 
   /** What a tool keeps goes to the caller and back: signed, with the tool's name. */

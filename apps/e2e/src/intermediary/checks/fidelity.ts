@@ -129,10 +129,11 @@ const eras: readonly Check[] = serverKinds.map((kind) => ({
     const client = await scene.legacy(scene.door(kind));
     const legacy = resultOf(await client.ask('tools/call', scene.toolParams('echo')));
     assert.equal(legacy['resultType'], undefined);
-    const [first, second] = scene.hearing.of(scene.tag);
-    for (const heard of [first, second]) {
-      const isEnveloped = heard?.text.includes('io.modelcontextprotocol/protocolVersion') ?? false;
-      assert.equal(isEnveloped, serverEra(kind) === 'modern', heard?.text);
+    const heard = scene.hearing.of(scene.tag);
+    assert.equal(heard.length, 2);
+    for (const { text } of heard) {
+      const isEnveloped = text.includes('io.modelcontextprotocol/protocolVersion');
+      assert.equal(isEnveloped, serverEra(kind) === 'modern', text);
     }
   },
 }));

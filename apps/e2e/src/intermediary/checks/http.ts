@@ -66,7 +66,7 @@ function status({ name, send, status: expected }: (typeof statuses)[number]): Ch
 const prefix = 'io.modelcontextprotocol/';
 
 /** Spellings of an id that must come back as they were. */
-const idTexts = ['1', '0', '-7', '9007199254740993', '1.0', '"one"', '"\\u0031 \\ud83d\\ude00"', '""'];
+const idTexts = ['1', '0', '-7', '9007199254740993', '"one"', '"\\u0031 \\ud83d\\ude00"', '""'];
 
 const others: readonly Check[] = [
   {

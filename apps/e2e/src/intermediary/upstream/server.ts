@@ -3,7 +3,6 @@
 import { createServer } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { serverKinds, type ServerKind } from '../target.ts';
 import { Conversation } from './conversation.ts';
 import { Hearing } from './hearing.ts';
@@ -45,7 +44,10 @@ export async function startUpstream(port = 0): Promise<Upstream> {
     if (!leg) return void response.writeHead(404).end();
     leg(request, response).catch(() => response.destroy());
   });
+  const pipes = new Set<Duplex>();
   server.on('upgrade', (request, socket) => {
+    pipes.add(socket);
+    socket.once('close', () => pipes.delete(socket));
     const world = worlds[(request.url ?? '/').slice(1) as ServerKind];
     if (world) pipe(world, socket);
     else socket.destroy();
@@ -69,12 +71,13 @@ export async function startUpstream(port = 0): Promise<Upstream> {
     entries: () => ({
       modern: { url: `${origin}/modern/mcp` },
       legacy: { url: `${origin}/legacy/mcp` },
-      sse: { url: `${origin}/sse` },
+      sse: { type: 'sse', url: `${origin}/sse` },
       'stdio-modern': command('stdio-modern'),
       'stdio-legacy': command('stdio-legacy'),
     }),
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
+      for (const socket of pipes) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
@@ -86,8 +89,13 @@ function pipe(world: World, socket: Duplex): void {
   const conversation = new Conversation(world);
   const send = (text: string): void => void socket.write(`${text}\n`);
   conversation.outlet = send;
-  createInterface({ input: socket }).on('line', (line) => {
-    if (line.trim() !== '') conversation.take(line, {}, { send, finish: send });
+  // Only a line feed ends a message; readline would end it at U+2028 too.
+  let rest = '';
+  const decoder = new TextDecoder();
+  socket.on('data', (piece: Buffer) => {
+    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line.trim() !== '') conversation.take(line, {}, { send, finish: send });
   });
   socket.on('error', () => undefined);
   socket.once('close', () => conversation.close());

@@ -22,7 +22,10 @@ export function errorReply(code: number, message: string): Reply {
 
 export function questionRefused(question: Question, capability: object): Reply {
   const needed = Object.keys(capability).join(', ');
-  return errorReply(notServed, `${question.method} needs the client capability ${needed}, which this client did not declare.`);
+  return errorReply(
+    notServed,
+    `${question.method} needs the client capability ${needed}, which this client did not declare.`,
+  );
 }
 
 export function questionLost(detail: string): Reply {

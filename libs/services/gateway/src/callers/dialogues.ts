@@ -1,7 +1,14 @@
 /** Calls of modern callers that wait for answers: begun in one exchange, gone on with in another, on whichever replica it arrives. */
 
 import { randomBytes } from 'node:crypto';
-import { inputRequiredText, isFault, type Fault, type GatewayId, type JsonObject, type Reply } from '@cruvero/core';
+import {
+  inputRequiredText,
+  isFault,
+  type Fault,
+  type GatewayId,
+  type JsonObject,
+  type Reply,
+} from '@cruvero/core';
 import type { Clock, Timer } from '@cruvero/ports';
 import type { Deadline } from '../deadline.ts';
 import { ownerKey } from '../sessions/sessions.ts';
@@ -85,7 +92,12 @@ export class Dialogues {
     const step = await call.step(notify);
     if (step.at === 'done') return step.outcome;
     const parkId = randomBytes(12).toString('base64url');
-    const held: Held = { call, owner: ownerKey(begun.request.principal), abort: begun.abort, expiry: undefined };
+    const held: Held = {
+      call,
+      owner: ownerKey(begun.request.principal),
+      abort: begun.abort,
+      expiry: undefined,
+    };
     const refused = this.#park(parkId, held);
     if (refused) return this.#giveUp(held, refused);
     return this.#asked(begun.request, this.#parts.gatewayId, parkId, step);
@@ -109,7 +121,11 @@ export class Dialogues {
   }
 
   /** A caller that goes away while its call runs again cancels it. */
-  async resumeHere(resumed: Resumed, notify: (text: string) => void, signal: AbortSignal): Promise<Step | Fault> {
+  async resumeHere(
+    resumed: Resumed,
+    notify: (text: string) => void,
+    signal: AbortSignal,
+  ): Promise<Step | Fault> {
     const held = this.#held.get(resumed.parkId);
     if (!held || held.owner !== resumed.owner || !held.call.isAsking()) return gone;
     this.#held.delete(resumed.parkId);
@@ -130,7 +146,12 @@ export class Dialogues {
     this.#held.clear();
   }
 
-  #asked(request: StatedRequest, replica: string, parkId: string, step: Extract<Step, { at: 'asking' }>): Reply {
+  #asked(
+    request: StatedRequest,
+    replica: string,
+    parkId: string,
+    step: Extract<Step, { at: 'asking' }>,
+  ): Reply {
     const state = this.#parts.states.parked(request, replica, parkId, this.#bounds.questionMs);
     return { kind: 'result', text: inputRequiredText(step.questions, state) };
   }

@@ -28,12 +28,17 @@ const roundsMax = 16;
 const againAfterMs = 250;
 
 /** `first` is what the server answered to `params`; the outcome is never a request for input. */
-export async function answerRounds(first: Answer, params: Params, parts: RoundParts): Promise<Answer | Fault> {
+export async function answerRounds(
+  first: Answer,
+  params: Params,
+  parts: RoundParts,
+): Promise<Answer | Fault> {
   let answer = first;
   for (let round = 0; round < roundsMax; round += 1) {
     const required = answer.reply.kind === 'result' ? readInputRequired(answer.reply.text) : undefined;
     if (!required) return answer;
-    if ('problem' in required) return broken(parts, `its request for input cannot be read: ${required.problem}`);
+    if ('problem' in required)
+      return broken(parts, `its request for input cannot be read: ${required.problem}`);
     const answers = await askAll(required.questions, parts);
     if (isReply(answers)) return { ...answer, reply: answers };
     if (required.questions.length === 0) await parts.pause(againAfterMs);
@@ -49,7 +54,9 @@ async function askAll(
   questions: readonly KeyedQuestion[],
   parts: RoundParts,
 ): Promise<ReadonlyMap<string, string> | Reply> {
-  const replies = await Promise.all(questions.map(async (question) => ({ question, reply: await parts.ask(question) })));
+  const replies = await Promise.all(
+    questions.map(async (question) => ({ question, reply: await parts.ask(question) })),
+  );
   const answers = new Map<string, string>();
   for (const { question, reply } of replies) {
     if (reply.kind === 'error') return unanswered(question, reply, parts.method);
@@ -64,7 +71,10 @@ function unanswered(question: Question, reply: Extract<Reply, { kind: 'error' }>
   const message = `The server asked for input (${question.method}), and the client answered with an error: ${String(said ?? reply.code).slice(0, 500)}`;
   // A tool that cannot do its work says so in its result, where the model reads it.
   if (method === 'tools/call')
-    return { kind: 'result', text: JSON.stringify({ content: [{ type: 'text', text: message }], isError: true }) };
+    return {
+      kind: 'result',
+      text: JSON.stringify({ content: [{ type: 'text', text: message }], isError: true }),
+    };
   return errorReply(-32603, message);
 }
 

@@ -40,7 +40,12 @@ export class LegacyCaller implements Caller {
   readonly #parts: AskingParts;
 
   /** Without a deadline: for what a server asks outside of any call. */
-  constructor(session: ClientSession, outlet: CallOutlet, deadline: Deadline | undefined, parts: AskingParts) {
+  constructor(
+    session: ClientSession,
+    outlet: CallOutlet,
+    deadline: Deadline | undefined,
+    parts: AskingParts,
+  ) {
     this.#session = session;
     this.#outlet = outlet;
     this.#deadline = deadline;

@@ -22,7 +22,14 @@ export interface StatedRequest {
   readonly params: Params;
 }
 
-type Sealed = readonly [owner: string, digest: string, endsAtMs: number, at: 'p' | 'u', where: string, what: string];
+type Sealed = readonly [
+  owner: string,
+  digest: string,
+  endsAtMs: number,
+  at: 'p' | 'u',
+  where: string,
+  what: string,
+];
 
 export class RequestStates {
   readonly #seal: Seal;

@@ -56,7 +56,9 @@ function stage(
     catalog.follow(diffSnapshots(before, current));
   };
   const list = (kind: ListKind = 'tools', profile: PolicyProfile = defaultProfile, of = tenant()) =>
-    JSON.parse(catalog.views.list(kind, { door: 'aggregate', names: 'canonical' }, of, profile, 'legacy') ?? '') as Record<string, JsonObject[]> & { _meta?: JsonObject };
+    JSON.parse(
+      catalog.views.list(kind, { door: 'aggregate', names: 'canonical' }, of, profile, 'legacy') ?? '',
+    ) as Record<string, JsonObject[]> & { _meta?: JsonObject };
   const names = (profile?: PolicyProfile): unknown[] =>
     (list('tools', profile)['tools'] ?? []).map((tool) => tool['name']);
   return { clock, fleet, telemetry, told, catalog, links, follow, list, names };
@@ -373,8 +375,8 @@ describe('the catalog', () => {
     });
     assert.equal(catalog.toolOf(one('a'), 'read'), undefined, 'not seen yet');
     await settle();
-    const repeatable = ['read', 'put', 'no', 'odd', 'plain', 'other'].filter((name) =>
-      catalog.toolOf(one('a'), name)?.repeatable,
+    const repeatable = ['read', 'put', 'no', 'odd', 'plain', 'other'].filter(
+      (name) => catalog.toolOf(one('a'), name)?.repeatable,
     );
     assert.deepEqual(repeatable, ['read', 'put']);
     assert.equal(catalog.toolOf(one('a', { tenantId: tenant('acme') }), 'read'), undefined);

@@ -249,7 +249,11 @@ export class Catalog {
     watched.tools = toolFacts(looked.lists);
     watched.face = looked.face;
     for (const { tool, problem } of looked.dropped) {
-      this.#parts.telemetry.log.warn('a tool is not offered', { server: watched.server.name, tool, reason: problem });
+      this.#parts.telemetry.log.warn('a tool is not offered', {
+        server: watched.server.name,
+        tool,
+        reason: problem,
+      });
     }
     this.#ear.listen(watched.server, looked.instance, looked.face);
   }

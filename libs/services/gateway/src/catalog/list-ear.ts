@@ -1,6 +1,16 @@
 /** Hears from servers that their lists changed, one ear a server. */
 
-import { isJsonObject, listKinds, listShapes, serverKey, type Instance, type ListKind, type Server, type ServerFace, type ServerKey } from '@cruvero/core';
+import {
+  isJsonObject,
+  listKinds,
+  listShapes,
+  serverKey,
+  type Instance,
+  type ListKind,
+  type Server,
+  type ServerFace,
+  type ServerKey,
+} from '@cruvero/core';
 import { linkTerms, type Feed } from '@cruvero/upstream';
 import type { Links } from '../links.ts';
 import { stateKey } from '../filters/balance.ts';

@@ -1,6 +1,14 @@
 /** A server's own answer to tools/list at its own door: less what the caller may not use, and what no client may offer. */
 
-import { isFault, isJsonProblem, readListPage, readParamHeaders, splice, wholeObject, type Era } from '@cruvero/core';
+import {
+  isFault,
+  isJsonProblem,
+  readListPage,
+  readParamHeaders,
+  splice,
+  wholeObject,
+  type Era,
+} from '@cruvero/core';
 import type { Routed } from '../pipeline.ts';
 import { refuseTool } from '../route.ts';
 
@@ -9,12 +17,15 @@ export function offeredHere(call: Routed, era: Era, resultText: string): string 
   const page = readListPage('tools', resultText);
   if (!page) return resultText;
   const kept = page.items.filter(
-    ({ own, text }) => !isFault(refuseTool(call, call.server, own)) && !(era === 'modern' && isOffending(text)),
+    ({ own, text }) =>
+      !isFault(refuseTool(call, call.server, own)) && !(era === 'modern' && isOffending(text)),
   );
   if (kept.length === page.items.length) return resultText;
   const members = wholeObject(resultText);
   const tools = isJsonProblem(members) ? undefined : members.get('tools');
-  return tools ? splice(resultText, [{ span: tools, text: `[${kept.map(({ text }) => text).join(',')}]` }]) : resultText;
+  return tools
+    ? splice(resultText, [{ span: tools, text: `[${kept.map(({ text }) => text).join(',')}]` }])
+    : resultText;
 }
 
 function isOffending(toolText: string): boolean {

@@ -52,7 +52,11 @@ export interface Looked {
 }
 
 /** Asks the server for all its lists at once; kinds it does not declare are empty. */
-export async function look(link: UpstreamLink, instance: Instance, abort: AbortController): Promise<Looked | Fault> {
+export async function look(
+  link: UpstreamLink,
+  instance: Instance,
+  abort: AbortController,
+): Promise<Looked | Fault> {
   const face = await link.face();
   if (isFault(face)) return face;
   const looked = await Promise.all(listKinds.map((kind) => lookKind(link, face, kind, abort)));
@@ -97,7 +101,11 @@ export function failed(before: ServerLists, fault: Fault, clock: Clock): ServerL
 }
 
 /** Kinds whose items differ, and those that the server itself said have changed. */
-export function changedKinds(a: Lists | undefined, b: Lists, notified: ReadonlySet<ListKind>): readonly ListKind[] {
+export function changedKinds(
+  a: Lists | undefined,
+  b: Lists,
+  notified: ReadonlySet<ListKind>,
+): readonly ListKind[] {
   return listKinds.filter((kind) => notified.has(kind) || !sameItems(a?.[kind] ?? [], b[kind]));
 }
 

@@ -1,6 +1,13 @@
 /** What the way of a call needs to know of a tool, read once from its definition. */
 
-import { isJsonObject, parseJsonObject, readParamHeaders, type ListedItem, type ListKind, type ParamHeader } from '@cruvero/core';
+import {
+  isJsonObject,
+  parseJsonObject,
+  readParamHeaders,
+  type ListedItem,
+  type ListKind,
+  type ParamHeader,
+} from '@cruvero/core';
 
 export interface ToolFacts {
   /** It said of itself that running twice does no harm. */
@@ -22,5 +29,8 @@ export function toolFacts(
 
 function isRepeatable(toolText: string): boolean {
   const annotations = parseJsonObject(toolText)?.['annotations'];
-  return isJsonObject(annotations) && (annotations['readOnlyHint'] === true || annotations['idempotentHint'] === true);
+  return (
+    isJsonObject(annotations) &&
+    (annotations['readOnlyHint'] === true || annotations['idempotentHint'] === true)
+  );
 }

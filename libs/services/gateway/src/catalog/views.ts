@@ -29,7 +29,7 @@ import {
   type TenantId,
 } from '@cruvero/core';
 import { serversOf } from '../control/state.ts';
-import type { Door } from '../pipeline.ts';
+import type { Door } from '../door.ts';
 import { unknownReason, type ServerLists } from './server-lists.ts';
 
 export interface ViewParts {
@@ -45,7 +45,10 @@ const resultsMax = 2_000;
 export class Views {
   readonly #parts: ViewParts;
   /** Result texts by tenant, door, kind, era and profile; dropped as soon as anything of them changes. */
-  readonly #results = new Map<string, { readonly text: string; readonly profile: PolicyProfile | undefined }>();
+  readonly #results = new Map<
+    string,
+    { readonly text: string; readonly profile: PolicyProfile | undefined }
+  >();
   readonly #virtuals = new Map<string, CompiledVirtual>();
   readonly #names = new Map<string, NameIndex>();
 
@@ -60,7 +63,13 @@ export class Views {
   }
 
   /** The result text of a list as this profile may see it; undefined for a virtual server that does not exist. */
-  list(kind: ListKind, door: SharedDoor, tenantId: TenantId, profile: PolicyProfile, era: Era): string | undefined {
+  list(
+    kind: ListKind,
+    door: SharedDoor,
+    tenantId: TenantId,
+    profile: PolicyProfile,
+    era: Era,
+  ): string | undefined {
     const hides = kind === 'tools' && profile.enforcementMode === 'enforce' && filtersTools(profile);
     const by = hides ? profile : undefined;
     const key = `${tenantId}/${doorName(door)}/${kind}/${era}/${by?.name ?? ''}`;
@@ -78,7 +87,12 @@ export class Views {
   }
 
   /** Whose tool or prompt goes by this name at this door. */
-  ownerOf(kind: 'tools' | 'prompts', door: SharedDoor, tenantId: TenantId, exposed: string): Owned | undefined {
+  ownerOf(
+    kind: 'tools' | 'prompts',
+    door: SharedDoor,
+    tenantId: TenantId,
+    exposed: string,
+  ): Owned | undefined {
     if (door.door === 'virtual') {
       const compiled = this.virtual(door.name, tenantId);
       return compiled && virtualOwner(compiled, kind, exposed);

@@ -96,7 +96,10 @@ describe('an attempt that failed', () => {
 
   it('is not made again where the pause would pass the deadline', async () => {
     const { run, attempts, clock } = stage([neverLeft, done]);
-    assert.equal(await run(routed({ server: one, deadline: new Deadline(500, new AbortController(), clock) })), neverLeft);
+    assert.equal(
+      await run(routed({ server: one, deadline: new Deadline(500, new AbortController(), clock) })),
+      neverLeft,
+    );
     assert.equal(attempts(), 1);
   });
 

@@ -58,7 +58,8 @@ export class BatchAnswer implements Waiting {
   #notify(text: string): void {
     this.begin();
     // Dropped where the caller takes no stream, or does not read fast enough: the answers matter more.
-    if (this.#streaming && this.#heldChars + this.#response.writableLength < notifyBufferedMax) this.#send(text);
+    if (this.#streaming && this.#heldChars + this.#response.writableLength < notifyBufferedMax)
+      this.#send(text);
   }
 
   #ask(text: string): boolean {

@@ -1,7 +1,7 @@
 /** Several messages in one POST, which only MCP 2025-03-26 knows (JSON-RPC 2.0 §6): each is judged, run and answered by itself. */
 
+import type { IncomingMessage } from 'node:http';
 import {
-  classify,
   isFault,
   readBatch,
   type Fault,
@@ -15,6 +15,7 @@ import type { ClientSession } from '../sessions/client-session.ts';
 import { BatchAnswer } from './batch-answer.ts';
 import { accepted, findSession, traceFor, type EndpointParts, type Exchange } from './exchange.ts';
 import { eraHeaders, sessionIdOf } from './headers.ts';
+import { classifyLegacy } from './legacy-only.ts';
 import { sendFault } from './respond.ts';
 
 /** The one version that has batches: they came with it and went with the next. */
@@ -59,7 +60,8 @@ function repeatedId(messages: readonly (Message | Fault)[]): string | undefined 
     if (isFault(message) || message.kind !== 'request') continue;
     const { idText } = message;
     const id = idText.startsWith('"') ? JSON.stringify(JSON.parse(idText)) : idText;
-    if (seen.has(id)) return `The id ${idText.slice(0, 64)} stands twice in this batch; ids are unique in a session.`;
+    if (seen.has(id))
+      return `The id ${idText.slice(0, 64)} stands twice in this batch; ids are unique in a session.`;
     seen.add(id);
   }
   return undefined;
@@ -112,10 +114,8 @@ function judge(message: Message | Fault, at: number, { request }: Exchange, sess
   const { idText } = message;
   if (message.method === 'initialize')
     return { refused: bad('initialize is not part of a batch; send it by itself.'), idText };
-  const spoken = classify(message, eraHeaders(request));
+  const spoken = spokenIn(message, request);
   if (isFault(spoken)) return { refused: spoken, idText };
-  if (spoken.era === 'modern')
-    return { refused: bad(`A request of MCP ${spoken.version} is not part of a batch; send it by itself.`), idText };
   const { running } = session.work();
   if (running.has(idText)) {
     const detail = `The id ${idText.slice(0, 64)} is in use by a request that is still running; ids are unique in a session.`;
@@ -126,9 +126,17 @@ function judge(message: Message | Fault, at: number, { request }: Exchange, sess
   return { message, spoken, turn, at };
 }
 
-function heed(message: NotificationMessage, { request }: Exchange, session: ClientSession, parts: EndpointParts): void {
-  const spoken = classify(message, eraHeaders(request));
-  if (!isFault(spoken) && spoken.era === 'legacy') takeNotification(message, session, parts);
+function heed(
+  message: NotificationMessage,
+  { request }: Exchange,
+  session: ClientSession,
+  parts: EndpointParts,
+): void {
+  if (!isFault(spokenIn(message, request))) takeNotification(message, session, parts);
+}
+
+function spokenIn(message: RequestMessage | NotificationMessage, request: IncomingMessage): Spoken | Fault {
+  return classifyLegacy(message, eraHeaders(request).protocolVersion, 'A batch');
 }
 
 async function inTurn(due: readonly Due[], runOne: (one: Due) => Promise<void>): Promise<void> {

@@ -4,7 +4,15 @@ import type { ServerResponse } from 'node:http';
 import { encodeSse, isFault, ssePriming, type Era, type Fault, type Reply } from '@cruvero/core';
 import type { CallOutlet } from '../callers/legacy-caller.ts';
 import type { EventLog, LoggedStream } from '../sessions/event-log.ts';
-import { errorMessage, faultText, replyStatus, resultMessage, sendFault, sendJson, sseHeaders } from './respond.ts';
+import {
+  errorMessage,
+  faultText,
+  replyStatus,
+  resultMessage,
+  sendFault,
+  sendJson,
+  sseHeaders,
+} from './respond.ts';
 import type { Streams, Waiting } from './streams.ts';
 
 /** Where a call's messages and its answer go, whatever carries them. */

@@ -4,7 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isFault, type Fault, type Principal, type Snapshot, type Spoken } from '@cruvero/core';
 import { identify, requireScope } from '../authn.ts';
 import type { GatewayConfig } from '../config.ts';
-import type { Door, Inbound } from '../pipeline.ts';
+import type { Door } from '../door.ts';
+import type { Inbound } from '../pipeline.ts';
 import type { ReceiveParts } from '../receive.ts';
 import { findServer, findVirtual } from '../route.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
@@ -61,7 +62,8 @@ export async function findSession(
 ): Promise<ClientSession | Fault> {
   const id = sessionIdOf(request);
   if (id === undefined) return { fault: 'session_required' };
-  const session = parts.sessions.find(id, principal, door) ?? (await parts.sessions.revive(id, principal, door));
+  const session =
+    parts.sessions.find(id, principal, door) ?? (await parts.sessions.revive(id, principal, door));
   return session ?? { fault: 'unknown_session' };
 }
 

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readServerName, type Fault } from '@cruvero/core';
 import { hostAllowed, originAllowed, soleHeader, statusReply, type StatusOptions } from '@cruvero/chassis';
 import type { HttpHandler, Telemetry } from '@cruvero/ports';
-import type { Door } from '../pipeline.ts';
+import type { Door } from '../door.ts';
 import { homePage, type HomeFacts } from './home-page.ts';
 import { sendFault, sendJson } from './respond.ts';
 import { messagesPath } from './sse-door.ts';

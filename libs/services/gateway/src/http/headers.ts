@@ -74,7 +74,8 @@ export function paramHeadersOf(request: IncomingMessage): Readonly<Record<string
   const found: Record<string, string> = {};
   let count = 0;
   for (const [name, value] of Object.entries(request.headers)) {
-    if (!name.startsWith(paramPrefix) || typeof value !== 'string' || (count += 1) > paramHeadersMax) continue;
+    if (!name.startsWith(paramPrefix) || typeof value !== 'string' || (count += 1) > paramHeadersMax)
+      continue;
     found[name] = value;
   }
   return found;

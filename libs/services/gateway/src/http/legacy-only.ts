@@ -22,7 +22,10 @@ export function classifyLegacy(
   const named = meta?.[metaKeys.protocolVersion];
   if (named !== undefined || (headerVersion !== undefined && isModernVersion(headerVersion))) {
     const said = typeof named === 'string' ? named.slice(0, 32) : (headerVersion ?? 'an unreadable version');
-    return { fault: 'bad_request', detail: `${where} carries no messages of MCP ${said}; POST them to /mcp.` };
+    return {
+      fault: 'bad_request',
+      detail: `${where} carries no messages of MCP ${said}; POST them to /mcp.`,
+    };
   }
   const headers = { protocolVersion: headerVersion, mcpMethod: undefined, mcpName: undefined };
   const spoken = classify(message, headers);

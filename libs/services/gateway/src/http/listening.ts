@@ -7,12 +7,10 @@ import {
   readListenFilter,
   stampSubscription,
   type Fault,
-  type Principal,
   type RequestMessage,
-  type Snapshot,
 } from '@cruvero/core';
+import type { Listener } from '../listening/listener.ts';
 import type { ResourceEars } from '../listening/resource-ears.ts';
-import type { Door } from '../pipeline.ts';
 import type { ListChange, Push } from '../push.ts';
 import { findServer } from '../route.ts';
 import type { ClientSession, SessionStream } from '../sessions/client-session.ts';
@@ -28,13 +26,6 @@ export interface ListeningParts {
   readonly ears: SessionEars;
   readonly resourceEars: ResourceEars;
   readonly sessionMethods: SessionMethods;
-}
-
-/** Who listens, and where. */
-export interface Listener {
-  readonly principal: Principal;
-  readonly door: Door;
-  readonly snapshot: Snapshot;
 }
 
 const allChanges: readonly ListChange[] = ['tools', 'resources', 'prompts'];
@@ -59,7 +50,11 @@ export function openSessionStream(
   const found = lastEventId === undefined ? undefined : events.find(lastEventId);
   if (parts.streams.full() && !session.stream) return noRoom;
   if (found?.stream.of === 'call') {
-    parts.streams.open(response, () => undefined, (aged) => aged.end());
+    parts.streams.open(
+      response,
+      () => undefined,
+      (aged) => aged.end(),
+    );
     found.stream.resume(response, found.afterSeq);
     return undefined;
   }
@@ -101,7 +96,8 @@ export function attend(
   return subscription;
 }
 
-const changedText = (change: ListChange): string => notificationText(`notifications/${change}/list_changed`, '{}');
+const changedText = (change: ListChange): string =>
+  notificationText(`notifications/${change}/list_changed`, '{}');
 
 /** What it missed, and, since nobody knows what else it missed while it was away, that anything may have changed. */
 function catchUp(session: ClientSession, missed: readonly string[]): void {

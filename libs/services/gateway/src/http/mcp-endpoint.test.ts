@@ -273,7 +273,6 @@ describe('initialize', () => {
     await first.call('ping');
     const third = await client(gateway, 'legacy');
     for (const one of [second, first, third]) assert.equal((await one.call('ping')).status, 200);
-
   });
 
   it('at the door of a server that is away says so instead of opening a session', async () => {

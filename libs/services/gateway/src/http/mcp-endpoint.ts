@@ -1,14 +1,30 @@
 /** MCP over Streamable HTTP: POST a message, GET a session's stream, DELETE a session; both eras at every door. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { classify, isBatch, isFault, readMessage, type Message, type RequestMessage, type Spoken } from '@cruvero/core';
-import type { Door } from '../pipeline.ts';
+import {
+  classify,
+  isBatch,
+  isFault,
+  readMessage,
+  type Message,
+  type RequestMessage,
+  type Spoken,
+} from '@cruvero/core';
+import type { Door } from '../door.ts';
 import { openSession, takeNotification, takeRequest, takeResponse, type Arrival } from '../receive.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
 import { takeBatch } from './batch.ts';
 import { isJsonType, readAccept, readBody } from './body.ts';
 import { CallAnswer } from './call-answer.ts';
-import { accepted, admit, eventsOf, findSession, traceFor, type EndpointParts, type Exchange } from './exchange.ts';
+import {
+  accepted,
+  admit,
+  eventsOf,
+  findSession,
+  traceFor,
+  type EndpointParts,
+  type Exchange,
+} from './exchange.ts';
 import { eraHeaders, lastEventIdOf, paramHeadersOf, sessionIdOf } from './headers.ts';
 import { openListen, openSessionStream } from './listening.ts';
 import { resultMessage, sendFault, sendJson } from './respond.ts';
@@ -53,7 +69,12 @@ async function post(exchange: Exchange, parts: EndpointParts): Promise<void> {
   await take(message, exchange, accepts.sse, parts);
 }
 
-async function take(message: Message, exchange: Exchange, acceptsSse: boolean, parts: EndpointParts): Promise<void> {
+async function take(
+  message: Message,
+  exchange: Exchange,
+  acceptsSse: boolean,
+  parts: EndpointParts,
+): Promise<void> {
   const { request, response } = exchange;
   if (message.kind === 'response') {
     const session = await findSession(exchange, parts);
@@ -64,7 +85,8 @@ async function take(message: Message, exchange: Exchange, acceptsSse: boolean, p
   const spoken = classify(message, eraHeaders(request));
   const idText = message.kind === 'request' ? message.idText : 'null';
   if (isFault(spoken)) return sendFault(response, spoken, idText, 'modern');
-  if (message.method === 'initialize' && message.kind === 'request') return initialize(exchange, message, parts);
+  if (message.method === 'initialize' && message.kind === 'request')
+    return initialize(exchange, message, parts);
   // A legacy request needs the session that initialize made; a modern one has none and never mentions one.
   const session = spoken.era === 'modern' ? undefined : await findSession(exchange, parts);
   if (isFault(session)) return sendFault(response, session, idText);
@@ -86,7 +108,8 @@ function arrival(
   acceptsSse: boolean,
   parts: EndpointParts,
 ): Arrival {
-  const events = session && session.facts.version >= '2025-03-26' ? () => eventsOf(session, parts) : undefined;
+  const events =
+    session && session.facts.version >= '2025-03-26' ? () => eventsOf(session, parts) : undefined;
   const primes = session !== undefined && session.facts.version >= '2025-11-25';
   return {
     door,
@@ -96,7 +119,13 @@ function arrival(
     session,
     trace: traceFor(request, spoken),
     paramHeaders: spoken.era === 'modern' ? paramHeadersOf(request) : undefined,
-    outlet: new CallAnswer(response, message.idText, { era: spoken.era, acceptsSse, streams: parts.streams, events, primes }),
+    outlet: new CallAnswer(response, message.idText, {
+      era: spoken.era,
+      acceptsSse,
+      streams: parts.streams,
+      events,
+      primes,
+    }),
     onGone: (gone) => response.once('close', () => response.writableFinished || gone()),
   };
 }
@@ -105,7 +134,9 @@ async function initialize(exchange: Exchange, message: RequestMessage, parts: En
   const { response } = exchange;
   const opened = await openSession(message, exchange, parts);
   if (isFault(opened)) return sendFault(response, opened, message.idText, 'legacy');
-  sendJson(response, 200, resultMessage(message.idText, opened.resultText), { 'mcp-session-id': opened.session.id });
+  sendJson(response, 200, resultMessage(message.idText, opened.resultText), {
+    'mcp-session-id': opened.session.id,
+  });
 }
 
 async function subscribe(
@@ -132,7 +163,14 @@ async function listen(exchange: Exchange, parts: EndpointParts): Promise<void> {
     return sendFault(response, { fault: 'wrong_http_method', allow: 'POST' });
   const session = await findSession(exchange, parts);
   if (isFault(session)) return sendFault(response, session);
-  const refused = openSessionStream(response, exchange, session, lastEventIdOf(request), eventsOf(session, parts), parts);
+  const refused = openSessionStream(
+    response,
+    exchange,
+    session,
+    lastEventIdOf(request),
+    eventsOf(session, parts),
+    parts,
+  );
   if (refused) sendFault(response, refused);
 }
 

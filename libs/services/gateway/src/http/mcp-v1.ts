@@ -23,7 +23,7 @@ import type { Calls } from '../calls.ts';
 import { silentCaller } from '../callers/caller.ts';
 import { Deadline } from '../deadline.ts';
 import { initializeResult, negotiate, readInitialize, type Face } from '../faces.ts';
-import type { Door } from '../pipeline.ts';
+import type { Door } from '../door.ts';
 import { isJsonType, readBody } from './body.ts';
 import { admit, traceFor, type EndpointParts, type Exchange } from './exchange.ts';
 import { eraHeaders } from './headers.ts';
@@ -71,7 +71,8 @@ async function serve(request: IncomingMessage, response: ServerResponse, parts: 
   const exchange = admit(request, response, parts.doorOf(request.url ?? ''), parts);
   if (isFault(exchange)) return sendFault(response, exchange);
   const type = request.headers['content-type'];
-  if (!isJsonType(type)) return sendFault(response, { fault: 'wrong_content_type', got: (type ?? '').slice(0, 128) });
+  if (!isJsonType(type))
+    return sendFault(response, { fault: 'wrong_content_type', got: (type ?? '').slice(0, 128) });
   const text = await readBody(request, parts.config.bodyBytesMax);
   if (isFault(text)) return sendFault(response, text);
   const asked = readAsked(text, method);
@@ -103,12 +104,19 @@ function readAsked(text: string, method: string): Asked {
   return { isEnvelope, message: onlyRequest(message) };
 }
 
-function notAnObject(text: string, { problem, at }: { readonly problem: string; readonly at: number }): Fault {
+function notAnObject(
+  text: string,
+  { problem, at }: { readonly problem: string; readonly at: number },
+): Fault {
   const whole = wholeValue(text);
   const detail = `${problem} (at character ${at})`;
   if (isJsonProblem(whole)) return { fault: 'bad_json', detail };
-  if (isArrayAt(text, whole)) return { fault: 'batch_refused', detail: 'Batches are not served here; send one request.' };
-  return { fault: 'bad_request', detail: `The body is a JSON object, a JSON-RPC request or its params: ${detail}.` };
+  if (isArrayAt(text, whole))
+    return { fault: 'batch_refused', detail: 'Batches are not served here; send one request.' };
+  return {
+    fault: 'bad_request',
+    detail: `The body is a JSON object, a JSON-RPC request or its params: ${detail}.`,
+  };
 }
 
 function readEnvelope(text: string, method: string): Asked {
@@ -120,10 +128,17 @@ function readEnvelope(text: string, method: string): Asked {
 
 function onlyRequest(message: ReturnType<typeof readMessage>): RequestMessage | Fault {
   if (isFault(message) || message.kind === 'request') return message;
-  return { fault: 'bad_request', detail: 'Only requests are served here; a request has a "method" and an "id".' };
+  return {
+    fault: 'bad_request',
+    detail: 'Only requests are served here; a request has a "method" and an "id".',
+  };
 }
 
-async function answer(message: RequestMessage, exchange: Exchange, parts: McpV1Parts): Promise<Reply | Fault> {
+async function answer(
+  message: RequestMessage,
+  exchange: Exchange,
+  parts: McpV1Parts,
+): Promise<Reply | Fault> {
   const spoken = classifyLegacy(message, eraHeaders(exchange.request).protocolVersion, '/mcp/v1');
   if (isFault(spoken)) return spoken;
   if (message.method === 'initialize') return initialize(message, exchange, parts);
@@ -137,14 +152,19 @@ async function initialize(
 ): Promise<Reply | Fault> {
   const face = await calls.face(door, principal, snapshot);
   if (isFault(face)) return face;
-  return { kind: 'result', text: initializeResult(plain(face), negotiate(readInitialize(params.text).version)) };
+  return {
+    kind: 'result',
+    text: initializeResult(plain(face), negotiate(readInitialize(params.text).version)),
+  };
 }
 
 const served: readonly string[] = ['tools', 'resources', 'prompts', 'completions'];
 
 /** Nothing can be told here without being asked: no subscriptions, no log messages. */
 function plain(face: Face): Face {
-  const kept = served.filter((name) => face.capabilities[name] !== undefined).map((name) => [name, {}] as const);
+  const kept = served
+    .filter((name) => face.capabilities[name] !== undefined)
+    .map((name) => [name, {}] as const);
   const capabilities: JsonObject = Object.fromEntries(kept);
   return { ...face, capabilities };
 }
@@ -179,7 +199,10 @@ function sendEnvelope(response: ServerResponse, idText: string, outcome: Reply |
   sendJson(response, 200, kind === 'result' ? resultMessage(idText, text) : errorMessage(idText, text));
 }
 
-const bareStatus: Readonly<Partial<Record<Fault['fault'], number>>> = { unknown_tool: 404, unknown_resource: 404 };
+const bareStatus: Readonly<Partial<Record<Fault['fault'], number>>> = {
+  unknown_tool: 404,
+  unknown_resource: 404,
+};
 /** The server understood the request and answered an error, as the REST facade says it too. */
 const serverSaidNo = 422;
 

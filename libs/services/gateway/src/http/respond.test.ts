@@ -5,13 +5,7 @@ import type { ServerResponse } from 'node:http';
 import { describe, it } from 'node:test';
 import { faultTable, type Fault } from '@cruvero/core';
 import { probe, serveHttp, type ProbeResponse } from '@cruvero/testkit';
-import {
-  errorMessage,
-  faultText,
-  mcpStatus,
-  sendFault,
-  sendJson,
-} from './respond.ts';
+import { errorMessage, faultText, mcpStatus, sendFault, sendJson } from './respond.ts';
 
 /** What arrives of what `write` writes. */
 async function written(write: (response: ServerResponse) => void): Promise<ProbeResponse> {

@@ -1,14 +1,7 @@
 /** Puts replies and faults on the wire, in the form in which the caller asked. */
 
 import type { ServerResponse } from 'node:http';
-import {
-  faultData,
-  faultMessage,
-  faultTable,
-  type Era,
-  type Fault,
-  type Reply,
-} from '@cruvero/core';
+import { faultData, faultMessage, faultTable, type Era, type Fault, type Reply } from '@cruvero/core';
 
 /** JSON-RPC error object for a fault. */
 export function faultText(fault: Fault): string {

@@ -2,7 +2,7 @@
 
 import { isFault, type Fault, type Principal, type Reply } from '@cruvero/core';
 import type { ServerResponse } from 'node:http';
-import type { Door } from '../pipeline.ts';
+import type { Door } from '../door.ts';
 import type { ClientSession, SessionStream } from '../sessions/client-session.ts';
 import { notifyBufferedMax, type Outlet } from './call-answer.ts';
 import { errorMessage, faultText, resultMessage } from './respond.ts';

@@ -15,7 +15,7 @@ import {
   type RequestMessage,
   type Spoken,
 } from '@cruvero/core';
-import type { Door } from '../pipeline.ts';
+import type { Door } from '../door.ts';
 import { openSession, takeNotification, takeRequest, takeResponse } from '../receive.ts';
 import { ownerKey, sessionAgeMsMax } from '../sessions/sessions.ts';
 import { isJsonType, readAccept, readBody } from './body.ts';
@@ -58,11 +58,16 @@ export class SseDoor {
     const { streams, clock, config } = this.#parts;
     if (streams.full()) return sendFault(response, noRoom);
     const id = randomBytes(24).toString('base64url');
-    const stream = streams.open(response, () => connection.closed(), (aged) => aged.end(), {
-      mayStay: () => this.#mayStay(connection, request, response),
-      // Every answer goes this way: a long one may still be under way when the next one comes.
-      unreadBytesMax: config.link.answerBytesMax,
-    });
+    const stream = streams.open(
+      response,
+      () => connection.closed(),
+      (aged) => aged.end(),
+      {
+        mayStay: () => this.#mayStay(connection, request, response),
+        // Every answer goes this way: a long one may still be under way when the next one comes.
+        unreadBytesMax: config.link.answerBytesMax,
+      },
+    );
     const facts = { id, principal: exchange.principal, door, openedAtMs: clock.nowMs() };
     const connection = new SseConnection(facts, response, stream);
     this.#connections.set(id, connection);
@@ -103,7 +108,9 @@ export class SseDoor {
   /** An id of somebody else's looks like one of nobody's. */
   #find(id: string, { principal }: Exchange): SseConnection | undefined {
     const connection = this.#connections.get(id);
-    return connection?.isOpen() && ownerKey(connection.principal) === ownerKey(principal) ? connection : undefined;
+    return connection?.isOpen() && ownerKey(connection.principal) === ownerKey(principal)
+      ? connection
+      : undefined;
   }
 
   async #readMessage({ request }: Exchange): Promise<Message | Fault> {
@@ -117,7 +124,8 @@ export class SseDoor {
     const { request, response } = exchange;
     const { session } = connection;
     if (message.kind === 'response') {
-      if (!session) return sendFault(response, bad('Nothing was asked on this connection; send initialize first.'));
+      if (!session)
+        return sendFault(response, bad('Nothing was asked on this connection; send initialize first.'));
       takeResponse(message, session, this.#parts);
       return accepted(response);
     }
@@ -165,18 +173,37 @@ export class SseDoor {
     const trace = traceFor(request, spoken);
     // The session's end aborts the call; there is no other way to leave.
     const onGone = (): void => undefined;
-    const arrival = { door, principal, snapshot, spoken, session, trace, paramHeaders: undefined, outlet, onGone };
+    const arrival = {
+      door,
+      principal,
+      snapshot,
+      spoken,
+      session,
+      trace,
+      paramHeaders: undefined,
+      outlet,
+      onGone,
+    };
     await takeRequest(message, arrival, this.#parts);
   }
 }
 
 /** What is better said at once than over the stream, where it would look like the answer to another request. */
-function refuseNow({ method, idText }: RequestMessage, { session, hasBegun }: SseConnection): Fault | undefined {
-  if (method === 'initialize') return hasBegun ? bad('initialize was sent before; a connection has one session.') : undefined;
-  if (!session) return method === 'ping' ? undefined : bad('Send initialize first, and wait for its answer on the stream.');
+function refuseNow(
+  { method, idText }: RequestMessage,
+  { session, hasBegun }: SseConnection,
+): Fault | undefined {
+  if (method === 'initialize')
+    return hasBegun ? bad('initialize was sent before; a connection has one session.') : undefined;
+  if (!session)
+    return method === 'ping'
+      ? undefined
+      : bad('Send initialize first, and wait for its answer on the stream.');
   const running = session.workIfAny()?.running;
   if (running?.has(idText))
-    return bad(`The id ${idText.slice(0, 64)} is in use by a request that is still running; ids are unique in a session.`);
+    return bad(
+      `The id ${idText.slice(0, 64)} is in use by a request that is still running; ids are unique in a session.`,
+    );
   if (running && running.size >= runningMax) {
     const detail = `${runningMax} requests of this session are under way, the most that may be; wait for answers.`;
     return { fault: 'overloaded', detail, retryAfterMs: 1_000 };

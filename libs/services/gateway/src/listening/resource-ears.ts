@@ -16,7 +16,7 @@ import {
   type Server,
 } from '@cruvero/core';
 import type { Feed } from '@cruvero/upstream';
-import type { Listener } from '../http/listening.ts';
+import type { Listener } from './listener.ts';
 import type { Links } from '../links.ts';
 import { findServer, uriOwner } from '../route.ts';
 import { instanceFor, updatedText } from '../sessions/session-ears.ts';
@@ -67,8 +67,14 @@ export class ResourceEars {
     );
     const served = {
       lists: filter.lists,
-      uris: inOrder(filter.uris, heard.flatMap(({ uris }) => uris)),
-      taskIds: inOrder(filter.taskIds, heard.flatMap(({ tasks }) => tasks)),
+      uris: inOrder(
+        filter.uris,
+        heard.flatMap(({ uris }) => uris),
+      ),
+      taskIds: inOrder(
+        filter.taskIds,
+        heard.flatMap(({ tasks }) => tasks),
+      ),
     };
     return { honoured: honoured(served), close: () => feeds.forEach((feed) => feed.close()) };
   }
@@ -89,7 +95,8 @@ export class ResourceEars {
     }
     for (const exposed of new Set(filter.taskIds)) {
       const task = this.#parts.taskIds.open(listener.principal, exposed);
-      const server = task && listener.snapshot.servers.get(serverKey(listener.principal.tenantId, task.server));
+      const server =
+        task && listener.snapshot.servers.get(serverKey(listener.principal.tenantId, task.server));
       if (task && server) of(server, task.instanceId)?.tasks.push({ own: task.own, exposed });
     }
     return [...byInstance.values()];
@@ -103,16 +110,25 @@ export class ResourceEars {
     const events = {
       onNotification: (text: string): void => {
         const said = subjectOf(text);
-        if (said.method === 'notifications/resources/updated' && uris.some(({ own }) => covers(own, said.uri))) {
+        if (
+          said.method === 'notifications/resources/updated' &&
+          uris.some(({ own }) => covers(own, said.uri))
+        ) {
           tell(expose ? exposeNotifiedUri(server.name, text) : text);
         } else if (said.method === 'notifications/tasks' && tasks.some(({ own }) => own === said.taskId)) {
-          tell(mapNotifiedTaskId(text, (own) => this.#parts.taskIds.expose(listener.principal, { ...place, own })));
+          tell(
+            mapNotifiedTaskId(text, (own) =>
+              this.#parts.taskIds.expose(listener.principal, { ...place, own }),
+            ),
+          );
         }
       },
       onState: () => undefined,
       onGap: () => uris.forEach(({ exposed }) => tell(updatedText(exposed))),
     };
-    return this.#parts.links.of(server, instance).listen(terms, filter, events, tasks.length > 0 ? withTasks : {});
+    return this.#parts.links
+      .of(server, instance)
+      .listen(terms, filter, events, tasks.length > 0 ? withTasks : {});
   }
 }
 
@@ -132,7 +148,10 @@ const isHonoured = (reply: Awaited<ReturnType<Feed['subscribe']>> | undefined): 
 
 /** A server may tell of a part of what was subscribed to (MCP, "Resources", subscriptions). */
 function covers(subscribed: string, uri: string | undefined): boolean {
-  return uri !== undefined && (uri === subscribed || uri.startsWith(subscribed.endsWith('/') ? subscribed : `${subscribed}/`));
+  return (
+    uri !== undefined &&
+    (uri === subscribed || uri.startsWith(subscribed.endsWith('/') ? subscribed : `${subscribed}/`))
+  );
 }
 
 function inOrder(asked: readonly string[], served: readonly string[]): readonly string[] {
@@ -147,6 +166,8 @@ function subjectOf(text: string) {
   const own = params && textOf(text, params);
   const inside = own === undefined ? undefined : objectMembers(own, 0);
   const member = (name: string): string | undefined =>
-    own === undefined || inside === undefined || isJsonProblem(inside) ? undefined : stringAt(own, inside.get(name));
+    own === undefined || inside === undefined || isJsonProblem(inside)
+      ? undefined
+      : stringAt(own, inside.get(name));
   return { method: stringAt(text, members.get('method')), uri: member('uri'), taskId: member('taskId') };
 }

@@ -2,7 +2,7 @@
 
 import type { JsonObject, Principal, Reply } from '@cruvero/core';
 import type { Feed } from '@cruvero/upstream';
-import type { Door } from '../pipeline.ts';
+import type { Door } from '../door.ts';
 import type { EventLog } from './event-log.ts';
 
 /** Agreed at initialize; sealed into the session's id. */

@@ -44,7 +44,9 @@ export class EventLog {
     if (tag !== this.#tag || rest.length > 0) return undefined;
     const stream = this.#streams.get(Number(number));
     const afterSeq = Number(seq);
-    return stream && Number.isSafeInteger(afterSeq) && stream.holdsAfter(afterSeq) ? { stream, afterSeq } : undefined;
+    return stream && Number.isSafeInteger(afterSeq) && stream.holdsAfter(afterSeq)
+      ? { stream, afterSeq }
+      : undefined;
   }
 
   /** Forgets streams that ended a while ago. */

@@ -1,6 +1,14 @@
 /** What servers say to one legacy session outside of its calls: updates of resources, messages, questions. */
 
-import { exposeNotifiedUri, isJsonProblem, stringAt, wholeObject, type Fault, type Instance, type Server } from '@cruvero/core';
+import {
+  exposeNotifiedUri,
+  isJsonProblem,
+  stringAt,
+  wholeObject,
+  type Fault,
+  type Instance,
+  type Server,
+} from '@cruvero/core';
 import type { Feed } from '@cruvero/upstream';
 import { LegacyCaller, type AskingParts } from '../callers/legacy-caller.ts';
 import type { Links } from '../links.ts';

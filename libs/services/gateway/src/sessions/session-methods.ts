@@ -70,24 +70,35 @@ export class SessionMethods {
       return { fault: 'bad_params', detail: `params.level is one of: ${[...levels].join(', ')}.` };
     session.logLevel = level;
     this.#parts.sessions.changed(session);
-    const told = await Promise.all(this.#serversOf(call, session).map((server) => this.#tellLevel(call, session, server)));
+    const told = await Promise.all(
+      this.#serversOf(call, session).map((server) => this.#tellLevel(call, session, server)),
+    );
     // At a server's own door its own answer counts; behind the others nobody is to suffer for one server.
-    const refused = call.door.door === 'server' ? told.find((reply) => reply !== undefined && !isFault(reply)) : undefined;
+    const refused =
+      call.door.door === 'server' ? told.find((reply) => reply !== undefined && !isFault(reply)) : undefined;
     return refused ?? done;
   }
 
   #serversOf(call: Permitted, session: ClientSession): readonly Server[] {
     const { tenantId } = call.principal;
-    const names = call.door.door === 'server' ? [call.door.name] : [...(session.workIfAny()?.instances.keys() ?? [])];
-    return names.flatMap((name) => call.snapshot.servers.get(serverKey(tenantId, name as Server['name'])) ?? []);
+    const names =
+      call.door.door === 'server' ? [call.door.name] : [...(session.workIfAny()?.instances.keys() ?? [])];
+    return names.flatMap(
+      (name) => call.snapshot.servers.get(serverKey(tenantId, name as Server['name'])) ?? [],
+    );
   }
 
-  async #tellLevel(call: Permitted, session: ClientSession, server: Server): Promise<Reply | Fault | undefined> {
+  async #tellLevel(
+    call: Permitted,
+    session: ClientSession,
+    server: Server,
+  ): Promise<Reply | Fault | undefined> {
     const instance = instanceFor(server, session.workIfAny()?.instances.get(server.name));
     if (!instance) return undefined;
     const link = this.#parts.links.of(server, instance);
     const face = await link.face();
-    if (isFault(face) || face.era === 'modern' || face.capabilities['logging'] === undefined) return undefined;
+    if (isFault(face) || face.era === 'modern' || face.capabilities['logging'] === undefined)
+      return undefined;
     const answer = await link.request({ ...plainRequest(call, call.abort), terms: termsOfSession(session) });
     return isFault(answer) ? answer : answer.reply;
   }
@@ -125,10 +136,13 @@ export class SessionMethods {
     session: ClientSession,
     uri: string | undefined,
   ): { readonly feed: Feed; readonly own: string; readonly exposed: string } | Fault {
-    if (uri === undefined) return { fault: 'bad_params', detail: 'params.uri is missing: the URI of a resource, a string.' };
+    if (uri === undefined)
+      return { fault: 'bad_params', detail: 'params.uri is missing: the URI of a resource, a string.' };
     const { door, snapshot, principal } = call;
     const found =
-      door.door === 'server' ? serverAt(findServer(snapshot, principal.tenantId, door.name), uri) : uriOwner(call, door, uri);
+      door.door === 'server'
+        ? serverAt(findServer(snapshot, principal.tenantId, door.name), uri)
+        : uriOwner(call, door, uri);
     if ('fault' in found) return found;
     const feed = this.#parts.ears.at(session, found.server);
     return isFault(feed) ? feed : { feed, own: found.own, exposed: uri };

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { isJsonObject, readServerName, type JsonObject, type Principal } from '@cruvero/core';
 import type { Cache, Clock } from '@cruvero/ports';
-import type { Door } from '../pipeline.ts';
+import type { Door } from '../door.ts';
 import type { Seal } from '../seal.ts';
 import { ClientSession, type SessionFacts } from './client-session.ts';
 import { Ended } from './ended.ts';
@@ -76,7 +76,10 @@ export class ClientSessions {
     if (this.#ended.has(opened.uid)) return undefined;
     const state = readShared(kept);
     const nowMs = this.#parts.clock.nowMs();
-    if (state.ended || (state.usedAtMs !== undefined && nowMs - state.usedAtMs >= this.#bounds.sessionIdleMs)) {
+    if (
+      state.ended ||
+      (state.usedAtMs !== undefined && nowMs - state.usedAtMs >= this.#bounds.sessionIdleMs)
+    ) {
       return undefined;
     }
     const session = new ClientSession(id, opened.uid, opened.facts, nowMs);
