@@ -8,4 +8,3 @@ export interface Listener {
   readonly door: Door;
   readonly snapshot: Snapshot;
 }
-
