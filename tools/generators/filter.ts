@@ -40,46 +40,19 @@ function testText({ kebab, camel, snake }: Name): string {
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { defaultProfile, defaultTenant, readGatewayId, readServerName, type Reply } from '@cruvero/core';
 import { MemoryTelemetry } from '@cruvero/testkit';
-import type { Routed } from '../pipeline.ts';
+import { done, routed } from '../calls.fixture.ts';
 import { ${camel}Filter } from './${kebab}.ts';
-
-/** A call to a tool of a server without instances. */
-function routedCall(): Routed {
-  const gatewayId = readGatewayId('gateway');
-  const name = readServerName('files');
-  assert.ok(gatewayId && name);
-  const versions = { servers: 0, policy: 0, auth: 0 };
-  return {
-    door: { door: 'aggregate' },
-    message: { kind: 'request', text: '', idText: '1', method: 'tools/call', params: { text: '{}', members: new Map() } },
-    spoken: { era: 'legacy', version: '2025-11-25', meta: undefined },
-    snapshot: { gatewayId, versions, servers: new Map(), profiles: new Map(), apiKeys: new Map() },
-    trace: undefined,
-    abort: new AbortController(),
-    deadlineMs: 1_000,
-    notify: () => undefined,
-    principal: { tenantId: defaultTenant, name: 'ada', scopes: ['mcp'], profile: defaultProfile.name },
-    profile: defaultProfile,
-    server: { tenantId: defaultTenant, name, strategy: 'round_robin', instances: [], tools: [] },
-    target: 'read_file',
-    changes: {},
-    idempotent: false,
-    capabilities: {},
-  };
-}
 
 describe('the ${kebab} filter', () => {
   it('counts the call and gives back what the next step answers', async () => {
     const telemetry = new MemoryTelemetry();
-    const reply: Reply = { kind: 'result', text: '{}' };
-    const call = routedCall();
+    const call = routed();
     const answer = await ${camel}Filter(telemetry)(async (next) => {
       assert.equal(next, call);
-      return reply;
+      return done;
     })(call);
-    assert.equal(answer, reply);
+    assert.equal(answer, done);
     assert.equal(telemetry.counts.get('mcpgw_${snake}_calls_total{"method":"tools/call"}'), 1);
   });
 });

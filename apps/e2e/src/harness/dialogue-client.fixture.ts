@@ -10,6 +10,7 @@ import {
   CreateMessageRequestSchema,
   ElicitRequestSchema,
   ListRootsRequestSchema,
+  ToolListChangedNotificationSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 import { isJsonObject, modernLatest, type Json, type JsonObject } from '@cruvero/core';
 
@@ -31,6 +32,12 @@ export interface DialogueClient extends AsyncDisposable {
   readonly kind: DialogueKind;
   /** Everything it was asked, in order. */
   readonly asked: readonly Asked[];
+  /** How often it was told that tools changed. */
+  told(): number;
+  /** Undefined in the modern era. */
+  sessionId(): string | undefined;
+  /** Asks to be told of changes; a legacy client does so by itself. */
+  listen(): Promise<void>;
   /** Rejects with the SDK's error. */
   call(name: string, args: JsonObject): Promise<JsonObject>;
 }
@@ -65,13 +72,31 @@ export function elicited(params: JsonObject): {
 
 const plain = (params: unknown): JsonObject => JSON.parse(JSON.stringify(params ?? {})) as JsonObject;
 
-export function connectDialogue(kind: DialogueKind, url: URL, key: string): Promise<DialogueClient> {
-  return kind === 'v1' ? connectV1(url, key) : connectV2(kind, url, key);
+type Fetch = (input: string | URL, init?: RequestInit) => Promise<Response>;
+
+export function connectDialogue(
+  kind: DialogueKind,
+  url: URL,
+  key: string,
+  own: Fetch = fetch,
+): Promise<DialogueClient> {
+  const options = {
+    requestInit: { headers: { authorization: `Bearer ${key}` } },
+    fetch: own,
+    // A broken stream is opened again at once.
+    reconnectionOptions: {
+      initialReconnectionDelay: 50,
+      maxReconnectionDelay: 200,
+      reconnectionDelayGrowFactor: 1,
+      maxRetries: 100,
+    },
+  };
+  return kind === 'v1' ? connectV1(url, options) : connectV2(kind, url, options);
 }
 
-const authorized = (key: string) => ({ requestInit: { headers: { authorization: `Bearer ${key}` } } });
+type Options = NonNullable<ConstructorParameters<typeof TransportV1>[1]>;
 
-async function connectV1(url: URL, key: string): Promise<DialogueClient> {
+async function connectV1(url: URL, options: Options): Promise<DialogueClient> {
   const asked: Asked[] = [];
   const client = new ClientV1(info, { capabilities });
   client.setRequestHandler(ElicitRequestSchema, ({ method, params }) => {
@@ -86,17 +111,27 @@ async function connectV1(url: URL, key: string): Promise<DialogueClient> {
     asked.push({ method, params: plain(params) });
     return roots;
   });
+  let told = 0;
+  client.setNotificationHandler(ToolListChangedNotificationSchema, () => void (told += 1));
+  const transport = new TransportV1(url, options);
   // The SDK's own types disagree under exactOptionalPropertyTypes.
-  await client.connect(new TransportV1(url, authorized(key)) as Parameters<ClientV1['connect']>[0]);
+  await client.connect(transport as Parameters<ClientV1['connect']>[0]);
   return {
     kind: 'v1',
     asked,
+    told: () => told,
+    sessionId: () => transport.sessionId,
+    listen: async () => undefined,
     call: async (name, args) => plain(await client.callTool({ name, arguments: args })),
     [Symbol.asyncDispose]: () => client.close(),
   };
 }
 
-async function connectV2(kind: 'v2 legacy' | 'v2 modern', url: URL, key: string): Promise<DialogueClient> {
+async function connectV2(
+  kind: 'v2 legacy' | 'v2 modern',
+  url: URL,
+  options: Options,
+): Promise<DialogueClient> {
   const asked: Asked[] = [];
   const mode = kind === 'v2 modern' ? { pin: modernLatest } : 'legacy';
   const client = new ClientV2(info, { capabilities, versionNegotiation: { mode } });
@@ -112,10 +147,16 @@ async function connectV2(kind: 'v2 legacy' | 'v2 modern', url: URL, key: string)
     asked.push({ method, params: plain(params) });
     return roots;
   });
-  await client.connect(new TransportV2(url, authorized(key)));
+  let told = 0;
+  client.setNotificationHandler('notifications/tools/list_changed', () => void (told += 1));
+  const transport = new TransportV2(url, options);
+  await client.connect(transport);
   return {
     kind,
     asked,
+    told: () => told,
+    sessionId: () => transport.sessionId,
+    listen: async () => void (kind === 'v2 modern' && (await client.listen({ toolsListChanged: true }))),
     call: async (name, args) => plain(await client.callTool({ name, arguments: { ...args } })),
     [Symbol.asyncDispose]: () => client.close(),
   };

@@ -22,7 +22,8 @@ export async function fetchOnOwnConnection(input: string | URL, init: RequestIni
   answer.on('error', () => undefined);
   const status = answer.statusCode ?? 0;
   const headers = new Headers();
-  for (const [name, value] of Object.entries(answer.headersDistinct)) for (const one of value ?? []) headers.append(name, one);
+  for (const [name, value] of Object.entries(answer.headersDistinct))
+    for (const one of value ?? []) headers.append(name, one);
   if (withoutBody.has(status)) {
     answer.resume();
     return new Response(null, { status, headers });

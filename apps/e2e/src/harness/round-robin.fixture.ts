@@ -25,7 +25,8 @@ export async function startRoundRobin(urls: readonly string[]): Promise<RoundRob
     const { hostname, port } = new URL(urls[at] ?? '');
     const server = connect(Number(port), hostname);
     hold(server);
-    const refused = (): void => void (tries > 1 && !client.destroyed ? join(client, tries - 1) : client.destroy());
+    const refused = (): void =>
+      void (tries > 1 && !client.destroyed ? join(client, tries - 1) : client.destroy());
     server.once('error', refused);
     server.once('connect', () => {
       server.off('error', refused);

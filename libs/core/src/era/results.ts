@@ -77,10 +77,18 @@ function metaWithoutServerInfo(resultText: string, members: Members): MemberChan
 /** The reply in the caller's era. */
 export function adaptReply(reply: Reply, method: string, from: Era, to: Era, server: string): Reply | Fault {
   if (reply.kind === 'error') return { ...reply, ...adaptError(reply, from, to) };
-  if (from === to) return reply;
+  if (from === to) return to === 'modern' ? { kind: 'result', text: typed(reply.text) } : reply;
   if (to === 'modern') return { kind: 'result', text: modernResult(method, modernTools(method, reply.text)) };
   const text = legacyResult(reply.text, server);
   return typeof text === 'string' ? { kind: 'result', text: legacyTools(method, text) } : text;
+}
+
+/** Servers that leave out the type mean a complete result; modern callers may rely on it being said. */
+function typed(resultText: string): string {
+  if (/^\s*\{\s*"resultType"/.test(resultText)) return resultText;
+  const members = mayMention(resultText, 'resultType') ? wholeObject(resultText) : undefined;
+  if (members && (isJsonProblem(members) || members.has('resultType'))) return resultText;
+  return changeMembers(resultText, { resultType: '"complete"' });
 }
 
 function modernTools(method: string, resultText: string): string {

@@ -10,3 +10,8 @@ export type Door =
   | { readonly door: 'server'; readonly name: ServerName }
   /** A selection of servers and tools, under names of its own. */
   | { readonly door: 'virtual'; readonly name: ServerName };
+
+/** Equal for equal doors only: no name holds a colon. */
+export function doorKey(door: Door): string {
+  return door.door === 'aggregate' ? `aggregate:${door.names}` : `${door.door}:${door.name}`;
+}

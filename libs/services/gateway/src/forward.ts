@@ -180,10 +180,10 @@ function sealed(
   resultText: string,
   { states, taskIds }: ForwardParts,
 ): string {
-  const { principal, server, message } = call;
+  const { principal, door, server, message } = call;
   const asked = readInputRequired(resultText);
   if (asked && !('problem' in asked) && asked.state !== undefined) {
-    const request = { principal, method: message.method, params: message.params };
+    const request = { principal, door, method: message.method, params: message.params };
     return withRequestState(resultText, states.upstream(request, instance.instanceId, asked.state));
   }
   return mapTaskIds(resultText, (own) =>

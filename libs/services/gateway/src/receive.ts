@@ -158,7 +158,7 @@ function beginDialogue(
   const { abort, deadline, message } = begun;
   return parts.dialogues.begin(
     {
-      request: { principal, method: message.method, params: message.params },
+      request: { principal, door: begun.door, method: message.method, params: message.params },
       capabilities: spoken.era === 'modern' ? spoken.clientCapabilities : {},
       abort,
       deadline,
@@ -177,7 +177,7 @@ async function goOn(
 ): Promise<Reply | Fault> {
   const { message, deadline, abort } = begun;
   const { principal, outlet } = arrival;
-  const request = { principal, method: message.method, params: message.params };
+  const request = { principal, door: begun.door, method: message.method, params: message.params };
   const opened = parts.states.open(request, state);
   const responses = readInputResponses(message.params);
   if (isFault(opened) || 'problem' in responses) {

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { callDigestText, type Fault, type Params, type Principal } from '@cruvero/core';
 import type { Clock } from '@cruvero/ports';
+import { doorKey, type Door } from '../door.ts';
 import type { Seal } from '../seal.ts';
 import { ownerKey } from '../sessions/sessions.ts';
 
@@ -18,6 +19,8 @@ export const stateAgeMsMax = 3_600_000;
 
 export interface StatedRequest {
   readonly principal: Principal;
+  /** Names mean something at their door only. */
+  readonly door: Door;
   readonly method: string;
   readonly params: Params;
 }
@@ -73,6 +76,7 @@ function refused(detail: string): Fault {
 }
 
 /** Equal for equal requests, whatever the order of their members. */
-function digestOf({ method, params }: StatedRequest): string {
-  return createHash('sha256').update(callDigestText(method, params)).digest('base64url');
+function digestOf({ door, method, params }: StatedRequest): string {
+  const hash = createHash('sha256').update(`${doorKey(door)}\n`);
+  return hash.update(callDigestText(method, params)).digest('base64url');
 }

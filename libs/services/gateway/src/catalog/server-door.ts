@@ -1,6 +1,7 @@
 /** A server's own answer to tools/list at its own door: less what the caller may not use, and what no client may offer. */
 
 import {
+  changeMembers,
   isFault,
   isJsonProblem,
   readListPage,
@@ -12,8 +13,13 @@ import {
 import type { Routed } from '../pipeline.ts';
 import { refuseTool } from '../route.ts';
 
-/** The result text to the letter where nothing has to be taken out. */
+/** The result text to the letter where nothing has to be taken out, but for who may keep it: what a list holds depends on who asks. */
 export function offeredHere(call: Routed, era: Era, resultText: string): string {
+  const text = withoutRefused(call, era, resultText);
+  return call.spoken.era === 'modern' ? changeMembers(text, { cacheScope: '"private"' }) : text;
+}
+
+function withoutRefused(call: Routed, era: Era, resultText: string): string {
   const page = readListPage('tools', resultText);
   if (!page) return resultText;
   const kept = page.items.filter(
