@@ -53,6 +53,8 @@ export interface Ask {
   readonly paramHeaders?: Readonly<Record<string, string>> | undefined;
   readonly abort: AbortController;
   readonly onNotification?: ((text: string) => void) | undefined;
+  /** The server ended the stream before its answer, to be asked for the rest later (2025-11-25, "Polling"): it takes a while. */
+  readonly onPolling?: (() => void) | undefined;
   /** A request of a legacy server in the middle of this call. Absent: the server is told that nobody serves it (-32601). */
   readonly onRequest?: AnswerQuestion | undefined;
   /** Overrides the link's own bound of silence, which does not run while a question is out. */

@@ -31,6 +31,8 @@ export interface Sending {
   readonly patience?: Patience | undefined;
   /** A stream that ends before the answer may be opened again behind its last event. */
   readonly resumable?: boolean | undefined;
+  /** Before the stream is opened again. */
+  readonly onPolling?: (() => void) | undefined;
   readonly onNotification?: ((notification: ServerNotification) => void) | undefined;
   readonly onRequest?: ((request: ServerRequest) => void) | undefined;
 }
@@ -136,6 +138,7 @@ async function readStreams(reading: Reading, first: Chunks): Promise<Reply | Fau
   for (let chunks = first; ;) {
     const read = await readStream(reading, resumption, chunks);
     if (!('cut' in read)) return read;
+    if (sending.resumable === true && resumption.isPossible()) sending.onPolling?.();
     const next = sending.resumable === true ? await resumption.next() : undefined;
     if (next === undefined) {
       patience.end();

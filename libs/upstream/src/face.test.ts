@@ -62,6 +62,43 @@ describe('the era probe', () => {
     });
   }
 
+  const refusingVersion = (supported: readonly string[]) => (seen: Parameters<Script>[0]) =>
+    json(400, {
+      jsonrpc: '2.0',
+      id: seen.message['id'] ?? null,
+      error: { code: -32022, message: 'Unsupported protocol version', data: { supported } },
+    });
+
+  it('asks again with a version that the server names when it refuses the first', async () => {
+    const modern = modernScript();
+    let asked = 0;
+    const { link, peer } = scene((seen) =>
+      (asked += 1) === 1 ? refusingVersion(['2999-01-01', '2026-07-28'])(seen) : modern(seen),
+    );
+    assert.partialDeepStrictEqual(await link.face(), { era: 'modern', version: '2026-07-28' });
+    assert.deepEqual(peer.methods(), ['server/discover', 'server/discover']);
+  });
+
+  it('calls a server broken that names a version and then refuses it too', async () => {
+    const { link, peer } = scene(refusingVersion(['2026-07-28']));
+    assert.partialDeepStrictEqual(faulted(await link.face()), { fault: 'upstream_broken' });
+    assert.deepEqual(peer.methods(), ['server/discover', 'server/discover']);
+  });
+
+  it('initializes with a server that names only versions of the legacy era', async () => {
+    const legacy = legacyScript();
+    const refuse = refusingVersion(['2025-11-25']);
+    const { link } = scene((seen) => (seen.method === 'server/discover' ? refuse(seen) : legacy(seen)));
+    assert.partialDeepStrictEqual(await link.face(), { era: 'legacy', version: '2025-11-25' });
+  });
+
+  it('says which versions a server speaks where none of them is spoken here', async () => {
+    const { link, peer } = scene(refusingVersion(['2999-01-01']));
+    const fault = faulted(await link.face());
+    assert.match(JSON.stringify(fault), /2999-01-01/);
+    assert.deepEqual(peer.methods(), ['server/discover']);
+  });
+
   const outages: readonly [string, Act, string][] = [
     [
       'a refused connection',

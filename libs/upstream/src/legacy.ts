@@ -156,6 +156,7 @@ export class Legacy {
           wholeMs: ask.wholeMs,
           patience,
           resumable: this.#peer.instance.transport === 'http' && !neverResumed.has(session.face.version),
+          onPolling: ask.onPolling,
           onNotification: (notification) => {
             if (held.overheard(notification)) ask.onNotification?.(notification.text);
           },

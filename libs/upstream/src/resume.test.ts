@@ -43,10 +43,14 @@ function polled(listen?: Script, bounds = {}, version = '2025-11-25', transport:
 describe('a stream that the server closes on purpose', () => {
   it('is asked for again after the time that the server named, behind its last event', async () => {
     const { clock, gets, begin, result } = polled();
-    const { answered, stream } = await begin();
+    let polls = 0;
+    const { answered, stream } = await begin({ onPolling: () => (polls += 1) });
     stream.push(priming('e1', 500));
     await settle();
+    assert.equal(polls, 0);
     stream.end();
+    await settle();
+    assert.equal(polls, 1, 'the caller hears of it before the wait');
     await clock.advance(499);
     assert.equal(gets.count, 0);
     await clock.advance(1);

@@ -63,6 +63,11 @@ export class Resumption {
     this.#barren = 0;
   }
 
+  /** A stream that gave no event an id cannot be gone on with. */
+  isPossible(): boolean {
+    return this.#place.lastId !== undefined;
+  }
+
   /** The next stream; undefined where there is none to be had, or nobody waits any more. */
   async next(): Promise<Chunks | undefined> {
     const { ports, patience } = this.#exchange;

@@ -78,6 +78,7 @@ function askOf(call: Routed, token: number): Omit<Ask, 'metaChanges'> {
     logLevel: call.session?.logLevel,
     abort: call.abort,
     onNotification: (text) => relay(call, token, text),
+    onPolling: () => call.caller.begin?.(),
     onRequest: (question, signal) => call.caller.ask(question, signal),
   };
 }

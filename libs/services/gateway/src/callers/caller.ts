@@ -3,6 +3,8 @@
 import type { Question, Reply } from '@cruvero/core';
 
 export interface Caller {
+  /** Opens the caller's stream before there is anything to tell: the answer will take a while, and can be come back for. */
+  begin?(): void;
   /** Hands a notification about this call to its caller; dropped where the caller takes no stream. */
   notify(text: string): void;
   /**

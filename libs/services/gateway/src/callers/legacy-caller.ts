@@ -17,6 +17,8 @@ import { questionLost, questionRefused, type Caller } from './caller.ts';
 
 /** Where one call's messages go. */
 export interface CallOutlet {
+  /** Shows the client a stream now, where it is one. */
+  begin?(): void;
   notify(text: string): void;
   /** False: this exchange cannot carry a request. */
   ask(text: string): boolean;
@@ -50,6 +52,10 @@ export class LegacyCaller implements Caller {
     this.#outlet = outlet;
     this.#deadline = deadline;
     this.#parts = parts;
+  }
+
+  begin(): void {
+    this.#outlet.begin?.();
   }
 
   notify(text: string): void {

@@ -55,6 +55,15 @@ describe('the answer to a call', () => {
     );
   });
 
+  it('is a stream from the start where it is begun before there is anything to tell', async () => {
+    const response = await answered((to) => {
+      to.begin();
+      to.finish(result);
+    });
+    assert.equal(response.header('content-type'), 'text/event-stream');
+    assert.ok(response.body.endsWith(`data: ${resultMessage('"é"', result.text)}\n\n`));
+  });
+
   it('in a stream may be a fault or an error too', async () => {
     for (const outcome of [{ fault: 'cancelled' } as const, error(-32602)]) {
       const response = await answered((to) => {

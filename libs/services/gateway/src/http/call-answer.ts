@@ -35,6 +35,9 @@ export interface AnswerOptions {
 /** Bytes of notifications kept for a caller who does not read; beyond it they are dropped. */
 export const notifyBufferedMax = 256 << 10;
 
+/** A client whose stream broke comes back after so long. */
+const comeBackMs = 1_000;
+
 export class CallAnswer implements Outlet, Waiting {
   readonly #response: ServerResponse;
   readonly #idText: string;
@@ -57,7 +60,7 @@ export class CallAnswer implements Outlet, Waiting {
     response.writeHead(200, sseHeaders);
     this.#logged = options.events?.().open(response, 'call');
     options.streams.keepAlive(response);
-    if (this.#logged && options.primes) response.write(ssePriming(this.#logged.primingId()));
+    if (this.#logged && options.primes) response.write(ssePriming(this.#logged.primingId(), comeBackMs));
   }
 
   /** Dropped where the caller takes no stream, or does not read fast enough: the answer matters more. */
