@@ -293,6 +293,19 @@ describe('streamableUpstream and its connections', () => {
     assert.equal(streams, 2);
   });
 
+  it('counts listening POSTs as streams too', async () => {
+    await using host = await serveHttp((asked, response) => {
+      if (asked.headers['mcp-method'] !== 'subscriptions/listen')
+        return void asked.resume().on('end', () => response.end('{}'));
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      return void response.write(': open\n\n');
+    });
+    await using upstream = streamableUpstream({ connectionsMax: 1, streamsMax: 1 });
+    const listen = request(host.origin, { headers: { 'mcp-method': 'subscriptions/listen' } });
+    assert.ok(!isUpstreamFault(await upstream.exchange(listen)));
+    assert.equal(await outcome(upstream, request(host.origin)), 'answer:200:{}');
+  });
+
   it('stops reading a stream that nobody reads, and goes on when somebody does', async () => {
     const pieces = 200;
     let written = 0;

@@ -12,7 +12,7 @@ import { Origin, type OriginLimits } from './origin.ts';
 export interface StreamableOptions {
   /** Connections to one server for calls (CRUVERO_MCP_HTTP_MAX_CONNS). Default 100. */
   readonly connectionsMax?: number;
-  /** GET streams to one server, beside the calls. Default 1,000. */
+  /** Listening streams to one server, beside the calls. Default 1,000. */
   readonly streamsMax?: number;
   /** Calls to one server that may wait for a connection. Default 4,096. */
   readonly waitingMax?: number;
@@ -68,7 +68,7 @@ class StreamableUpstream implements Upstream {
       return refused('the endpoint is not an http:// or https:// URL without user name and password');
     const origin = this.#origins.get(target.origin) ?? this.#open(target.origin);
     if (!origin) return refused(`this gateway has connections to ${this.#originsMax} servers already`);
-    const lane = request.httpMethod === 'GET' ? origin.streams : origin.calls;
+    const lane = staysOpen(request) ? origin.streams : origin.calls;
     if (!lane.take()) return refused('all connections to this server are busy');
     const exchange = new Exchange(request, lane.release);
     lane.pool.dispatch(
@@ -113,6 +113,11 @@ class StreamableUpstream implements Upstream {
     this.#origins.clear();
     await Promise.all(open.map((origin) => origin.destroy()));
   }
+}
+
+/** Streams that wait for what a server may say hold their connection for hours (GET; `subscriptions/listen` of 2026-07-28). */
+function staysOpen({ httpMethod, headers }: UpstreamRequest): boolean {
+  return httpMethod === 'GET' || headers['mcp-method'] === 'subscriptions/listen';
 }
 
 const refused = (detail: string): Promise<UpstreamFault> =>

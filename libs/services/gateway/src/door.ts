@@ -1,6 +1,6 @@
 /** The doors of the gateway: what a client finds behind a URL. */
 
-import type { ServerName } from '@cruvero/core';
+import { readServerName, type ServerName } from '@cruvero/core';
 
 /** Which door the call came through. */
 export type Door =
@@ -11,7 +11,17 @@ export type Door =
   /** A selection of servers and tools, under names of its own. */
   | { readonly door: 'virtual'; readonly name: ServerName };
 
-/** Equal for equal doors only: no name holds a colon. */
+/** A short text for each door. Server names have neither slash nor dot. */
 export function doorKey(door: Door): string {
-  return door.door === 'aggregate' ? `aggregate:${door.names}` : `${door.door}:${door.name}`;
+  if (door.door === 'aggregate') return door.names === 'safe' ? '/safe' : '';
+  return door.door === 'server' ? door.name : `virtual/${door.name}`;
+}
+
+/** The door of a key; undefined for a text that is none. */
+export function readDoor(key: string): Door | undefined {
+  if (key === '') return { door: 'aggregate', names: 'canonical' };
+  if (key === '/safe') return { door: 'aggregate', names: 'safe' };
+  const virtual = key.startsWith('virtual/');
+  const name = readServerName(virtual ? key.slice('virtual/'.length) : key);
+  return name && { door: virtual ? 'virtual' : 'server', name };
 }

@@ -1,7 +1,13 @@
 /** The open conversations, one per instance, made on first use and closed when the instance is gone. */
 
-import type { Instance, Server } from '@cruvero/core';
-import { UpstreamLink, type Ask, type LinkBounds, type LinkPorts } from '@cruvero/upstream';
+import type { Instance, Server, TenantId } from '@cruvero/core';
+import {
+  UpstreamLink,
+  type Ask,
+  type LinkBounds,
+  type LinkPorts,
+  type SessionTerms,
+} from '@cruvero/upstream';
 import { stateKey } from './filters/balance.ts';
 import type { Inbound } from './pipeline.ts';
 
@@ -34,6 +40,14 @@ export class Links {
     const ended = [...this.#links].filter(([key]) => !wanted.has(key));
     for (const [key] of ended) this.#links.delete(key);
     await Promise.all(ended.map(([, link]) => link.close()));
+  }
+
+  /** Ends the legacy sessions that one client's session has with these servers. */
+  async endSessions(tenantId: TenantId, servers: ReadonlySet<string>, terms: SessionTerms): Promise<void> {
+    const own = [...this.#links].filter(
+      ([key, { peer }]) => servers.has(peer.server) && key.startsWith(`${tenantId}/`),
+    );
+    await Promise.all(own.map(([, link]) => link.endSession(terms)));
   }
 
   /** Legacy sessions held upstream, for the gauge. */

@@ -51,10 +51,12 @@ import { pipeline, type Next } from './pipeline.ts';
 import { Push } from './push.ts';
 import { Replicas } from './replicas.ts';
 import { openSeal, type Seal } from './seal.ts';
+import type { ClientSession } from './sessions/client-session.ts';
 import { SessionEars } from './sessions/session-ears.ts';
 import { SessionMethods } from './sessions/session-methods.ts';
 import { ClientSessions } from './sessions/sessions.ts';
 import { TaskIds } from './task-ids.ts';
+import { termsOfSession } from './terms.ts';
 
 export interface GatewayPorts {
   readonly bus: Bus;
@@ -262,6 +264,7 @@ function dialogueRooms(
     seal,
     shared: ports.cache,
     onEnd: (uid) => replicas.ended(uid),
+    onOver: (session) => endUpstream(session, links),
   });
   const replicas = new Replicas({
     bus,
@@ -285,6 +288,14 @@ function dialogueRooms(
     sessionMethods,
     resourceEars: new ResourceEars({ links, taskIds }),
   };
+}
+
+/** Its servers need not wait until they notice that nobody comes any more; one that cannot be told will notice. */
+function endUpstream(session: ClientSession, links: Links): void {
+  const work = session.workIfAny();
+  if (!work || work.instances.size + work.feeds.size === 0) return;
+  const servers = new Set([...work.instances.keys(), ...work.feeds.keys()]);
+  void links.endSessions(session.facts.principal.tenantId, servers, termsOfSession(session));
 }
 
 /** The pipeline with its filters; its order stands in pipeline.ts. */

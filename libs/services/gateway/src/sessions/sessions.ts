@@ -4,9 +4,9 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { isJsonObject, readServerName, type JsonObject, type Principal } from '@cruvero/core';
+import { isJsonObject, type JsonObject, type Principal } from '@cruvero/core';
 import type { Cache, Clock } from '@cruvero/ports';
-import type { Door } from '../door.ts';
+import { doorKey, readDoor, type Door } from '../door.ts';
 import type { Seal } from '../seal.ts';
 import { ClientSession, type SessionFacts } from './client-session.ts';
 import { Ended } from './ended.ts';
@@ -24,6 +24,8 @@ export interface SessionParts {
   readonly shared?: Cache | undefined;
   /** Told when a session ends by its client's wish, so that other replicas end it too. */
   readonly onEnd?: ((uid: string) => void) | undefined;
+  /** Told before a session that never comes back is closed, with what it has under way still in it. */
+  readonly onOver?: ((session: ClientSession) => void) | undefined;
 }
 
 /** No session lives longer, however often it is used: its id could otherwise be used for ever. */
@@ -102,7 +104,7 @@ export class ClientSessions {
 
   /** By its client's wish: it is gone everywhere. */
   end(session: ClientSession): void {
-    this.#drop(session);
+    this.#over(session);
     this.#ended.add(session.uid);
     void this.#parts.shared?.set(sharedKey(session.uid), '{"ended":true}', sessionAgeMsMax);
     this.#parts.onEnd?.(session.uid);
@@ -112,7 +114,7 @@ export class ClientSessions {
   endedElsewhere(uid: string): void {
     this.#ended.add(uid);
     const session = this.byUid(uid);
-    if (session) this.#drop(session);
+    if (session) this.#over(session);
   }
 
   /** A session with an open stream, or with a call under way, is in use. */
@@ -167,7 +169,7 @@ export class ClientSessions {
   }
 
   #expire(session: ClientSession): void {
-    this.#drop(session);
+    this.#over(session);
     this.#ended.add(session.uid);
   }
 
@@ -180,6 +182,11 @@ export class ClientSessions {
       first ??= session;
     }
     return first;
+  }
+
+  #over(session: ClientSession): void {
+    this.#parts.onOver?.(session);
+    this.#drop(session);
   }
 
   #drop(session: ClientSession): void {
@@ -252,18 +259,4 @@ function fits(facts: SessionFacts, principal: Principal, door: Door): boolean {
 /** Tenants have no slash in their ids. */
 export function ownerKey({ tenantId, name }: Principal): string {
   return `${tenantId}/${name}`;
-}
-
-/** Server names have neither slash nor dot. */
-export function doorKey(door: Door): string {
-  if (door.door === 'aggregate') return door.names === 'safe' ? '/safe' : '';
-  return door.door === 'server' ? door.name : `virtual/${door.name}`;
-}
-
-function readDoor(key: string): Door | undefined {
-  if (key === '') return { door: 'aggregate', names: 'canonical' };
-  if (key === '/safe') return { door: 'aggregate', names: 'safe' };
-  const virtual = key.startsWith('virtual/');
-  const name = readServerName(virtual ? key.slice('virtual/'.length) : key);
-  return name && { door: virtual ? 'virtual' : 'server', name };
 }
