@@ -53,6 +53,7 @@ export async function startControlPlane(
         bodyBytesMax: gateway.bodyBytesMax,
         allowedHosts: [],
         allowedOrigins: [],
+        bounds: { ownChildrenMax: config.ownChildrenMax },
       },
       { ...shared, children, source: serversSource, bus: stack.use(await connect('bridge')) },
     ),

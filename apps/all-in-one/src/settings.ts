@@ -5,6 +5,7 @@ import { natsUrlSetting, telemetryConfig, type Reader } from '@cruvero/chassis';
 import { readGatewaySettings } from '@cruvero/service-gateway';
 import { healthMonitorConfig } from '@cruvero/service-health-monitor';
 import { registryConfig } from '@cruvero/service-registry';
+import { ownChildrenSetting } from '@cruvero/service-stdio-bridge';
 
 export const service = 'cruvero';
 
@@ -22,6 +23,7 @@ export const settings = (read: Reader) => ({
     help: 'Bus of the embedded layout: in this process, or NATS, so that sidecars and tools elsewhere take part.',
   }),
   natsUrl: natsUrlSetting(read, readNatsUrl),
+  ownChildrenMax: ownChildrenSetting(read),
   heartbeatMs: read.durationMs('CRUVERO_MCP_HEARTBEAT_INTERVAL', {
     orElse: 30_000,
     min: 100,

@@ -32,7 +32,7 @@ export async function runBehindBridge(
   env: Env,
   telemetry: Telemetry,
 ): Promise<BridgedCommand> {
-  const { server, publicUrl } = options;
+  const { server, publicUrl, ownChildrenMax } = options;
   const { command, args, bind } = target;
   const source: ServersSource = {
     read: async () => ({
@@ -51,6 +51,7 @@ export async function runBehindBridge(
       bodyBytesMax,
       allowedHosts: publicUrl === undefined ? [] : [new URL(publicUrl).host],
       allowedOrigins: [],
+      ...(ownChildrenMax === undefined ? {} : { bounds: { ownChildrenMax } }),
     },
     { children, clock: systemClock, random: systemRandom, telemetry, source, listener: httpListener(bind) },
   );

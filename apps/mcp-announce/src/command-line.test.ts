@@ -56,6 +56,16 @@ describe('the command line', () => {
     assert.equal(right('--server a -- node server.js').target.kind, 'command');
   });
 
+  it('takes from the environment how many processes a stdio command may have for clients that it can ask', () => {
+    const name = 'CRUVERO_STDIO_BRIDGE_OWN_CHILDREN_MAX';
+    const line = '--server a -- node server.js';
+    assert.equal(right(line).ownChildrenMax, undefined);
+    assert.equal(right(line, { [name]: ' 0 ' }).ownChildrenMax, 0);
+    assert.equal(right(line, { [name]: '1000' }).ownChildrenMax, 1_000);
+    for (const bad of ['1001', '-1', 'many', '1.5'])
+      assert.match(wrong(line, { [name]: bad }), /OWN_CHILDREN_MAX must be a whole number from 0 to 1000/);
+  });
+
   it('reads every other flag', () => {
     const options = right(
       `--server a --transport sse --endpoint ${url} --nats-url tls://n:1 --prefix acme.prod --instance-id a-1 --tenant t ` +
@@ -76,6 +86,7 @@ describe('the command line', () => {
         weight: 7,
         publicUrl: 'https://a.example/mcp',
         once: true,
+        ownChildrenMax: undefined,
       },
     );
   });

@@ -39,6 +39,7 @@ Environment:
   CRUVERO_ADMIN_API_KEY           key with the scope admin, for --gateway
   CRUVERO_EVENTS_SUBJECT_PREFIX   first part of the subjects
   CRUVERO_MCP_HEARTBEAT_INTERVAL  time between heartbeats
+  CRUVERO_STDIO_BRIDGE_OWN_CHILDREN_MAX  stdio only: processes of the command for clients that it can ask (default 8)
   CRUVERO_LOG_LEVEL               debug shows what NATS and HTTP do
 
 A stdio command gets the environment of this program, without the variables that begin with CRUVERO_.

@@ -19,6 +19,7 @@ import {
   type ServerName,
   type TenantId,
 } from '@cruvero/core';
+import { ownChildrenName, ownChildrenRange } from '@cruvero/service-stdio-bridge';
 
 /** Flags as they were written, before anything is checked. */
 export interface Flags {
@@ -68,6 +69,8 @@ export interface AnnounceOptions {
   /** How gateways reach it, where that is not the endpoint itself. */
   readonly publicUrl: string | undefined;
   readonly once: boolean;
+  /** Undefined: as the bridge has it. */
+  readonly ownChildrenMax: number | undefined;
 }
 
 const transports = ['stdio', 'http', 'sse'] as const;
@@ -103,6 +106,12 @@ export function readOptions(
     weight: check.optional('--weight', flags.weight, readWeight, 'must be a whole number from 1 to 1000'),
     publicUrl: flags.publicUrl === undefined ? undefined : check.url('--public-url', flags.publicUrl),
     once: flags.once === true,
+    ownChildrenMax: check.optional(
+      ownChildrenName,
+      set(env[ownChildrenName]),
+      readOwnChildren,
+      `must be a whole number from ${ownChildrenRange.min} to ${ownChildrenRange.max}`,
+    ),
   };
   if (check.problems.length > 0 || !server || !target) return check.problems;
   return { server, target, ...options };
@@ -187,6 +196,13 @@ function readCommand(
 
 const shortText = (text: string): string | undefined =>
   text.length >= 1 && text.length <= 128 ? text : undefined;
+
+function readOwnChildren(text: string): number | undefined {
+  const max = Number(text);
+  return /^\d{1,4}$/.test(text) && max >= ownChildrenRange.min && max <= ownChildrenRange.max
+    ? max
+    : undefined;
+}
 
 function readWeight(text: string): number | undefined {
   const weight = Number(text);

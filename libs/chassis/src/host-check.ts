@@ -109,7 +109,9 @@ export function originAllowed(
 export function soleHeader(rawHeaders: readonly string[], name: string): string | undefined {
   const values: string[] = [];
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
-    if (rawHeaders[at]?.toLowerCase() === name) values.push(rawHeaders[at + 1] ?? '');
+    const raw = rawHeaders[at];
+    // Most names differ in length already; this runs for every request.
+    if (raw?.length === name.length && raw.toLowerCase() === name) values.push(rawHeaders[at + 1] ?? '');
   }
   return values.length === 0 ? undefined : values.join(', ');
 }

@@ -10,6 +10,7 @@ export * from './model/server.ts';
 export * from './model/snapshot.ts';
 export * from './model/virtual-server.ts';
 export * from './wire/canonical.ts';
+export { cutResultBytes, lengthOf, slicePieces, type Pieces, type ResultCut } from './wire/result-bytes.ts';
 export * from './wire/header-value.ts';
 export * from './wire/json-spans.ts';
 export * from './wire/splice.ts';

@@ -18,7 +18,8 @@ export interface UpstreamRequest {
 }
 
 export type UpstreamBody =
-  | { readonly kind: 'text'; readonly text: string }
+  /** `pieces` are the same as UTF-8, where a large text was not made yet: reading `text` makes it. */
+  | { readonly kind: 'text'; readonly text: string; readonly pieces?: readonly Uint8Array[] }
   /** Decoded text as it comes, cut anywhere. Rejects with UpstreamBroken when the stream ends badly. */
   | { readonly kind: 'stream'; readonly chunks: AsyncIterable<string> };
 

@@ -30,12 +30,21 @@ export interface SessionTerms {
   readonly shared?: boolean;
 }
 
-/** Answers one question of a server. The signal is aborted when nobody waits for the answer any more. */
-export type AnswerQuestion = (question: Question, signal: AbortSignal) => Promise<Reply>;
+/**
+ * Answers one question of a server. The signal is aborted when nobody waits for the answer any more; `progress` takes the params
+ * of notifications about how far the answer is, with the server's own token.
+ */
+export type AnswerQuestion = (
+  question: Question,
+  signal: AbortSignal,
+  progress: (paramsText: string) => void,
+) => Promise<Reply>;
 
 export interface Ask {
   readonly method: string;
   readonly params: Params;
+  /** What a legacy server gets instead, where the caller's era has members that the other does not know. */
+  readonly legacyParams?: Params | undefined;
   /** The caller's `_meta`, parsed. */
   readonly meta: JsonObject | undefined;
   readonly metaChanges: MetaChanges;

@@ -1,11 +1,14 @@
 /** Sends one message to a peer and reads what answers it: a JSON body, or a stream of events up to the answer. */
 
 import {
+  BytesResult,
+  cutResultBytes,
   isFault,
   isSseProblem,
   readUpstreamMessage,
   SseParser,
   type Fault,
+  type Pieces,
   type Reply,
   type UpstreamMessage,
 } from '@cruvero/core';
@@ -103,6 +106,9 @@ async function readAnswer(reading: Reading, response: UpstreamResponse): Promise
     return nothing;
   }
   if (sending.idText === undefined) return nothing;
+  const { pieces } = response.body;
+  const cut = pieces && cutResultBytes(pieces, sending.idText);
+  if (pieces && cut) return { status, sessionId, reply: new BytesResult(pieces, cut, decodeUtf8) };
   const { text } = response.body;
   const message = text === '' ? undefined : readUpstreamMessage(text, sending.idText);
   const reply = message && asReply(message, sending.idText);
@@ -110,6 +116,10 @@ async function readAnswer(reading: Reading, response: UpstreamResponse): Promise
   if (status >= 400) return nothing;
   const detail = message === undefined ? `it answered HTTP ${status} without a body` : describe(message);
   return upstreamBroken(peer, detail);
+}
+
+function decodeUtf8(pieces: Pieces): string {
+  return Buffer.concat(pieces).toString();
 }
 
 /** An error with id null answers too: the server could not read our id. */

@@ -14,6 +14,7 @@ import {
   termsOf,
   text,
   until,
+  type Script,
 } from './fake-peer.fixture.ts';
 import {
   alice,
@@ -49,6 +50,31 @@ describe('a feed of a legacy server', () => {
     await settle();
     assert.equal(peer.count('DELETE'), 2, 'nothing holds the session any more');
     assert.equal(heard.length, 3);
+  });
+
+  it('subscribes only when the stream is open over which it would hear', async () => {
+    const { link, peer, gets } = stage();
+    const { feed } = listen(link);
+    const subscribed = feed.subscribe('a://1', new AbortController());
+    assert.equal(peer.count('resources/subscribe'), 0);
+    await gets.nth(0);
+    assert.ok(!isFault(await subscribed));
+    const order = peer.seen.map(({ method }) => method);
+    assert.ok(order.indexOf('GET') < order.indexOf('resources/subscribe'), order.join());
+    feed.close();
+  });
+
+  it('does not wait long for a stream whose head comes late', async () => {
+    const never: Script = () => new Promise<never>(() => undefined);
+    const { link, peer, clock } = stage(undefined, never);
+    const { feed } = listen(link);
+    const subscribed = feed.subscribe('a://1', new AbortController());
+    await until(() => peer.count('GET') === 1);
+    await clock.advance(999);
+    assert.equal(peer.count('resources/subscribe'), 0);
+    await clock.advance(1);
+    assert.ok(!isFault(await subscribed));
+    feed.close();
   });
 
   it('hears of the lists that it asked for, and of resources as soon as it has subscribed one', async () => {

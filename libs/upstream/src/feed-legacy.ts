@@ -1,7 +1,9 @@
 /** Listening to a legacy server: it holds a session, its GET stream and the subscriptions made over it. */
 
 import { isFault, type Fault, type JsonObject, type Reply } from '@cruvero/core';
+import type { Clock } from '@cruvero/ports';
 import type { AnswerQuestion, SessionTerms } from './ask.ts';
+import { pause } from './backoff.ts';
 import type { Answered } from './exchange.ts';
 import { unanswered, upstreamBroken } from './faults.ts';
 import { nothing, type Hearing, type HearingEvents, type Over } from './hearing.ts';
@@ -19,13 +21,19 @@ export interface LegacyHearingParts {
   readonly wanted: Wanted;
   readonly events: HearingEvents;
   readonly onRequest: AnswerQuestion | undefined;
+  readonly clock: Clock;
 }
+
+/** Some servers send the head of the stream only with its first event: it is not waited for longer. */
+const streamWaitMs = 1_000;
 
 export class LegacyHearing implements Hearing {
   readonly era = 'legacy';
   readonly #parts: LegacyHearingParts;
   readonly #end = new AbortController();
   readonly #over = Promise.withResolvers<Over>();
+  /** Its GET stream is open, or is not to be had right now. */
+  readonly #tried = Promise.withResolvers<void>();
 
   constructor(parts: LegacyHearingParts) {
     this.#parts = parts;
@@ -69,9 +77,18 @@ export class LegacyHearing implements Hearing {
       onNotification: ({ method, text }) => {
         if (wanted.hears(method)) events.onNotification(text);
       },
-      onOpen: (missed) => events.onOpen(missed),
-      onWaiting: (fault) => events.onWaiting(fault),
-      onNone: () => events.onUnsupported(),
+      onOpen: (missed) => {
+        this.#tried.resolve();
+        events.onOpen(missed);
+      },
+      onWaiting: (fault) => {
+        this.#tried.resolve();
+        events.onWaiting(fault);
+      },
+      onNone: () => {
+        this.#tried.resolve();
+        events.onUnsupported();
+      },
       onLost: () => {
         const fault = upstreamBroken(peer, 'it does not know the session any more');
         this.#over.resolve({ over: 'lost', fault });
@@ -79,7 +96,11 @@ export class LegacyHearing implements Hearing {
     });
   }
 
+  /** What changes right behind the answer must find the stream open over which it is told. */
   async subscribe(uri: string, signal: AbortSignal): Promise<Reply | Fault> {
+    const waited = new AbortController();
+    await Promise.race([this.#tried.promise, pause(streamWaitMs, this.#parts.clock, waited.signal)]);
+    waited.abort();
     const reply = await this.#reply('resources/subscribe', { uri }, signal);
     if (!isFault(reply) && reply.kind === 'result') this.#parts.wanted.add(uri);
     return reply;
@@ -109,6 +130,7 @@ export class LegacyHearing implements Hearing {
 
   close(): void {
     this.#end.abort();
+    this.#tried.resolve();
     this.#over.resolve({ over: 'lost', fault: { fault: 'cancelled' } });
   }
 }

@@ -61,9 +61,9 @@ export class Feeds {
   }
 
   #legacy(terms: SessionTerms, wanted: Wanted, told: HearingEvents, events: ListenEvents): Hearing {
-    const { peer, legacy } = this.#parts;
+    const { peer, legacy, ports } = this.#parts;
     const onRequest = events.onRequest?.bind(events);
-    return new LegacyHearing({ peer, legacy, terms, wanted, events: told, onRequest });
+    return new LegacyHearing({ peer, legacy, terms, wanted, events: told, onRequest, clock: ports.clock });
   }
 
   #modern(

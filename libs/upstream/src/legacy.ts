@@ -174,7 +174,7 @@ export class Legacy {
   #params(ask: Ask, { face }: Session): string {
     const { clientInfo } = this.#ports;
     const dialect: UpstreamDialect = { era: 'legacy', version: face.version, clientInfo, capabilities: {} };
-    return upstreamParams(ask.params, ask.meta, dialect, ask.metaChanges, ask.changes);
+    return upstreamParams(ask.legacyParams ?? ask.params, ask.meta, dialect, ask.metaChanges, ask.changes);
   }
 
   /** To a legacy server a closed connection means nothing; it has to be told (MCP 2025-11-25, "Cancellation"). */

@@ -3,6 +3,7 @@
 import {
   isFault,
   listShapes,
+  notificationText,
   paramsFrom,
   readListPage,
   type Era,
@@ -28,6 +29,7 @@ import { Legacy } from './legacy.ts';
 import { Modern } from './modern.ts';
 import type { LinkBounds, LinkPorts, Peer } from './peer.ts';
 import { legacyRefusal } from './session.ts';
+import type { TellOptions } from './sessions.ts';
 
 const emptyParams = paramsFrom('{}');
 
@@ -40,12 +42,14 @@ export class UpstreamLink {
   readonly #feeds: Feeds;
   #face: Found | undefined;
   #era: Era | undefined;
-  #nextId = 1;
+  #nextId: number;
 
   constructor(peer: Peer, bounds: LinkBounds, ports: LinkPorts) {
     this.peer = peer;
     this.#bounds = bounds;
     this.#ports = ports;
+    // Ids are unique in a session, also in one that several replicas use.
+    this.#nextId = ports.memory ? 1 + Math.floor(ports.random() * 2 ** 32) * 2 ** 20 : 1;
     const nextIdText = (): string => String(this.#nextId++);
     const forgetFace = (): void => this.#forgetFace();
     this.#legacy = new Legacy(peer, bounds, ports, {
@@ -156,6 +160,19 @@ export class UpstreamLink {
    */
   listen(terms: SessionTerms, filter: ListenFilter, events: ListenEvents, options: ListenOptions = {}): Feed {
     return this.#feeds.open(terms, filter, events, options);
+  }
+
+  /**
+   * Notifies a legacy server in its open sessions of these terms; nothing is opened for that. True where replicas share the
+   * session, so that none of them has to say it again.
+   */
+  notify(terms: SessionTerms, method: string, paramsText: string, options: TellOptions): Promise<boolean> {
+    return this.#legacy.sessions.tell(terms, notificationText(method, paramsText), options);
+  }
+
+  /** Whether replicas share the sessions of these terms with this instance. */
+  shares(terms: SessionTerms): boolean {
+    return this.#legacy.sessions.shares(terms);
   }
 
   /** Ends the legacy sessions of these terms, for all replicas that share them: their client is gone. */

@@ -71,7 +71,7 @@ export class Modern {
       this.#peer,
       {
         body: requestText(discoverIdText, 'server/discover', params),
-        headers: upstreamHeaders('server/discover', params, dialect),
+        headers: upstreamHeaders('server/discover', noParams, dialect),
         idText: discoverIdText,
         signal: new AbortController().signal,
         wholeMs: this.#bounds.timeoutMs,
@@ -100,7 +100,7 @@ export class Modern {
       {
         body: requestText(idText, ask.method, params),
         headers: {
-          ...upstreamHeaders(ask.method, params, dialect),
+          ...upstreamHeaders(ask.method, ask.params, dialect, ask.changes),
           ...ask.paramHeaders,
           ...traceHeaders(ask),
         },
@@ -126,7 +126,7 @@ export class Modern {
     const params = upstreamParams(own, undefined, dialect, {});
     return {
       body: requestText(idText, 'subscriptions/listen', params),
-      headers: upstreamHeaders('subscriptions/listen', params, dialect),
+      headers: upstreamHeaders('subscriptions/listen', own, dialect),
     };
   }
 

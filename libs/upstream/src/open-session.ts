@@ -1,6 +1,7 @@
 /** Opens legacy sessions: by `initialize`, or by the memory of what another replica has opened. */
 
 import {
+  faultTable,
   isFault,
   isJsonObject,
   isLegacyVersion,
@@ -10,6 +11,7 @@ import {
   readInitializeResult,
   requestText,
   type Fault,
+  type Reply,
 } from '@cruvero/core';
 import type { SessionTerms } from './ask.ts';
 import { post } from './exchange.ts';
@@ -39,7 +41,7 @@ export async function openSession(
   const answered = await post(peer, initialize, bounds, ports);
   if (isFault(answered)) return answered;
   const face = answered.reply?.kind === 'result' ? readInitializeResult(answered.reply.text) : undefined;
-  if (!face) return refused(peer, answered.status, answered.reply?.text);
+  if (!face) return overloaded(peer, answered.reply) ?? refused(peer, answered.status, answered.reply?.text);
   if (!isLegacyVersion(face.version)) {
     const version = JSON.stringify(face.version);
     return upstreamBroken(peer, `it speaks protocol version ${version}, which is not known here`);
@@ -69,6 +71,24 @@ function setLevel(session: Session, level: string, bounds: LinkBounds) {
     wholeMs: bounds.timeoutMs,
   };
 }
+
+const noRoom = faultTable.overloaded.code;
+
+/** A bridge of this platform that has no room for the session just now: that is no fault of the server. */
+function overloaded({ server }: Peer, reply: Reply | undefined): Fault | undefined {
+  if (reply?.kind !== 'error' || reply.code !== noRoom) return undefined;
+  const error = parseJsonObject(reply.text);
+  const data = error?.['data'];
+  const retryAfterMs = isJsonObject(data) ? data['retryAfterMs'] : undefined;
+  const said = String(error?.['message'] ?? '').slice(0, 300);
+  return {
+    fault: 'overloaded',
+    detail: `Server ${JSON.stringify(server)} has no room for your session now: ${said}`,
+    retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : retryAfterMsElse,
+  };
+}
+
+const retryAfterMsElse = 5_000;
 
 /** An outage behind a proxy says nothing about the server. */
 function refused(peer: Peer, status: number, body: string | undefined): Fault {
@@ -121,7 +141,9 @@ export class SharedSessions {
   }
 
   #name(key: string): string {
-    return `${this.#peer.server}/${this.#peer.instance.instanceId}/${key}`;
+    const { instanceId, endpoint } = this.#peer.instance;
+    // Another address may be another server, which is to learn nothing of this one's sessions.
+    return `${this.#peer.server}/${instanceId}/${endpoint}/${key}`;
   }
 }
 

@@ -42,7 +42,10 @@ export interface LinkPorts {
   readonly memory?: SessionMemory;
 }
 
-/** Keeps short texts for a while, for all replicas. Never rejects; what is lost is opened anew. */
+/**
+ * Keeps short texts for a while, for all replicas. Never rejects; what is lost is opened anew. Keys name addresses, and values hold
+ * ids of sessions, which open them: neither is to be read by others.
+ */
 export interface SessionMemory {
   recall(key: string): Promise<string | undefined>;
   remember(key: string, value: string): void;

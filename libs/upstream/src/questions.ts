@@ -1,6 +1,14 @@
 /** The questions of a server that are out: each is answered once, or taken back, and none is left waiting. */
 
-import { isJsonProblem, isObjectAt, isQuestionMethod, textOf, wholeObject, type Reply } from '@cruvero/core';
+import {
+  isJsonProblem,
+  isObjectAt,
+  isQuestionMethod,
+  notificationText,
+  textOf,
+  wholeObject,
+  type Reply,
+} from '@cruvero/core';
 import type { AnswerQuestion } from './ask.ts';
 import type { ServerRequest } from './exchange.ts';
 
@@ -49,7 +57,10 @@ export class Questions {
     const abort = new AbortController();
     this.#out.set(idText, abort);
     const release = this.#parts.hold();
-    const reply = await answer({ method, paramsText }, abort.signal).catch(failed);
+    const progress = (own: string): void => {
+      if (!abort.signal.aborted) void this.#parts.tell(notificationText('notifications/progress', own));
+    };
+    const reply = await answer({ method, paramsText }, abort.signal, progress).catch(failed);
     if (!abort.signal.aborted) await this.#parts.tell(responseText(idText, reply));
     if (this.#out.get(idText) === abort) this.#out.delete(idText);
     release();
@@ -81,8 +92,8 @@ export function refusal({ idText, method }: ServerRequest): string {
 }
 
 /** Id, as JSON text, of the request that the server takes back; undefined where the notification says none. */
-export function cancelledId(notificationText: string): string | undefined {
-  const params = paramsOf(notificationText);
+export function cancelledId(noteText: string): string | undefined {
+  const params = paramsOf(noteText);
   const members = params === undefined ? undefined : wholeObject(params);
   if (params === undefined || members === undefined || isJsonProblem(members)) return undefined;
   const span = members.get('requestId');

@@ -2,12 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isFault } from '@cruvero/core';
+import { isFault, type JsonObject } from '@cruvero/core';
 import { settle } from '@cruvero/testkit';
 import {
   answer,
   error,
+  FakeStreams,
   faulted,
+  json,
   legacyScript,
   modernScript,
   scene,
@@ -43,6 +45,76 @@ describe('sessions', () => {
     refuse = false;
     assert.ok(!isFault(await ask()));
     assert.equal(peer.count('initialize'), 3);
+  });
+
+  it('for which a bridge has no room just now are a matter of waiting, and the server is not held to be broken', async () => {
+    const legacy = legacyScript();
+    const refusal = { code: -31030, message: 'All are in use; try again.', data: { retryAfterMs: 1_234 } };
+    let data: JsonObject = refusal;
+    let full = false;
+    const { link, ask } = scene((seen) =>
+      seen.method === 'initialize' && full
+        ? json(503, { jsonrpc: '2.0', id: seen.message['id'] ?? null, error: data })
+        : legacy(seen),
+    );
+    await link.face();
+    full = true;
+    assert.deepEqual(await ask(), {
+      fault: 'overloaded',
+      detail: 'Server "fake" has no room for your session now: All are in use; try again.',
+      retryAfterMs: 1_234,
+    });
+    data = { code: -31030, message: 'no' };
+    assert.partialDeepStrictEqual(await ask(), { fault: 'overloaded', retryAfterMs: 5_000 });
+  });
+
+  it('of one caller alone are waited for where there is no room for another beside them, and not for ever', async () => {
+    const calls = new FakeStreams();
+    const legacy = legacyScript(calls.script);
+    let room = 2;
+    const { peer, clock, link, ask } = scene(
+      (seen) =>
+        seen.method === 'initialize' && (room -= 1) < 0
+          ? error(seen, -31030, 'All are in use.', 503)
+          : legacy(seen),
+      { timeoutMs: 10_000 },
+    );
+    await link.face();
+    const terms = termsOf('alice', { exclusive: true });
+    const running = [ask({ terms }), ask({ terms })];
+    const finish = (at: number): void =>
+      calls.at(at).send({ jsonrpc: '2.0', id: calls.seen(at).message['id'] ?? null, result: {} });
+    await calls.nth(0);
+    await settle();
+    assert.equal(calls.count, 1, 'the other one waits');
+    finish(0);
+    await calls.nth(1);
+    assert.ok(!isFault((await running[0]) ?? assert.fail()));
+    const late = ask({ terms, timeoutMs: 60_000 });
+    const aborter = new AbortController();
+    const left = ask({ terms, abort: aborter });
+    await settle();
+    aborter.abort();
+    assert.ok(isFault(await left));
+    await clock.advance(9_999);
+    finish(1);
+    assert.ok(!isFault((await running[1]) ?? assert.fail()));
+    await calls.nth(2);
+    finish(2);
+    assert.ok(!isFault(await late));
+    assert.equal(
+      new Set(peer.seen.filter(({ method }) => method === 'tools/call').map((one) => one.session)).size,
+      1,
+    );
+    const held = ask({ terms, timeoutMs: 60_000 });
+    await calls.nth(3);
+    const refused = ask({ terms });
+    await settle();
+    await clock.advance(10_000);
+    assert.equal(faulted(await refused).fault, 'overloaded');
+    finish(3);
+    assert.ok(!isFault(await held));
+    assert.equal(faulted(await ask({ terms: termsOf('bob', { exclusive: true }) })).fault, 'overloaded');
   });
 
   it('say who asks, and what was negotiated, on every request', async () => {

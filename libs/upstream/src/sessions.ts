@@ -29,10 +29,17 @@ export interface Lease {
   release(): void;
 }
 
+export interface TellOptions {
+  /** Only where replicas do not share the session: another one has said it to those. */
+  readonly unshared: boolean;
+}
+
 export class Sessions {
   readonly #held = new Map<string, Held>();
   readonly #parts: SessionsParts;
   readonly #shared: SharedSessions;
+  /** Who wait for a session of their terms to be theirs alone, by key, in their order. */
+  readonly #waiting = new Map<string, Set<() => void>>();
   #closed = false;
 
   constructor(parts: SessionsParts) {
@@ -46,9 +53,25 @@ export class Sessions {
 
   /**
    * Runs `work` over the session of these terms, opened on first use; callers that come meanwhile wait for the same one, or
-   * get one beside it where the terms are exclusive. The fault says why there is no session.
+   * get one beside it where the terms are exclusive, or wait for one where the server has no room for more. The fault says why
+   * there is no session.
    */
   async use<T>(
+    terms: SessionTerms,
+    signal: AbortSignal,
+    seat: Seat,
+    work: (session: Session, held: Held) => Promise<T>,
+  ): Promise<T | Fault> {
+    const { clock } = this.#parts.ports;
+    const untilMs = clock.monotonicMs() + this.#parts.bounds.timeoutMs;
+    for (;;) {
+      const done = await this.#useOne(terms, signal, seat, work);
+      const full = isFault(done) && done.fault === 'overloaded' && terms.exclusive && seat === 'own';
+      if (!full || !(await this.#siblingFree(terms.key, signal, untilMs - clock.monotonicMs()))) return done;
+    }
+  }
+
+  async #useOne<T>(
     terms: SessionTerms,
     signal: AbortSignal,
     seat: Seat,
@@ -67,7 +90,36 @@ export class Sessions {
     } finally {
       held.claims -= claim;
       this.#leave(held);
+      if (claim > 0) this.#wakeOne(terms.key);
     }
+  }
+
+  /** False where there is none to wait for, where it took too long, or where the caller is gone. */
+  async #siblingFree(key: string, signal: AbortSignal, leftMs: number): Promise<boolean> {
+    const siblings = [...this.#held.values()].filter((held) => held.terms.key === key);
+    if (siblings.length === 0 || leftMs <= 0 || signal.aborted) return false;
+    if (siblings.some(({ claims }) => claims === 0)) return true;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const wake = (): void => resolve(true);
+    const giveUp = (): void => resolve(false);
+    const waiting = this.#waiting.get(key) ?? new Set();
+    this.#waiting.set(key, waiting.add(wake));
+    const timer = this.#parts.ports.clock.after(leftMs, giveUp);
+    signal.addEventListener('abort', giveUp, { once: true });
+    const freed = await promise;
+    timer.cancel();
+    signal.removeEventListener('abort', giveUp);
+    waiting.delete(wake);
+    if (waiting.size === 0) this.#waiting.delete(key);
+    return freed;
+  }
+
+  #wakeOne(key: string): void {
+    const waiting = this.#waiting.get(key);
+    const [first] = waiting ?? [];
+    if (!first) return;
+    waiting?.delete(first);
+    first();
   }
 
   /** Holds the first session of these terms until it is released. */
@@ -101,6 +153,11 @@ export class Sessions {
     }
   }
 
+  /** Whether replicas share the first session of these terms. */
+  shares(terms: SessionTerms): boolean {
+    return this.#shared.serves(terms);
+  }
+
   /** Ends the sessions of these terms, if there are any; also one that only other replicas have used. */
   async end(terms: SessionTerms): Promise<void> {
     const own = [...this.#held.values()].filter((held) => held.terms.key === terms.key);
@@ -111,6 +168,19 @@ export class Sessions {
     }
     if (this.#shared.serves(terms)) this.#shared.forget(terms.key);
     await Promise.all(ends);
+  }
+
+  /** Says something in the sessions of these terms that are open; what replicas share may be open at another one only. */
+  async tell(terms: SessionTerms, body: string, options: TellOptions): Promise<boolean> {
+    const shared = this.#shared.serves(terms);
+    if (shared && options.unshared) return false;
+    const own = [...this.#held.values()].flatMap((held) =>
+      held.terms.key === terms.key && held.session ? [held.session] : [],
+    );
+    const recalled = own.length === 0 && shared ? await this.#shared.recall(terms.key) : undefined;
+    const sessions = recalled ? [recalled] : own;
+    await Promise.all(sessions.map((session) => this.#parts.tell(session, body)));
+    return shared && sessions.length > 0;
   }
 
   /** Ends all; those in use when their last request is through. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isFault, paramsFrom, type JsonObject } from '@cruvero/core';
 import { settle } from '@cruvero/testkit';
-import { linkTerms } from './ask.ts';
+import { linkTerms, type SessionTerms } from './ask.ts';
 import {
   answer,
   asksBack,
@@ -155,10 +155,45 @@ describe('a session that replicas share', () => {
     await one.ask({ terms });
     assert.ok(!isFault(await two.ask({ terms })));
     assert.deepEqual(sessionsOf(one.peer), sessionsOf(two.peer));
-    assert.deepEqual([...memory.kept.keys()], ['fake/i1/client-1']);
+    assert.deepEqual([...memory.kept.keys()], ['fake/i1/http://fake.test/mcp/client-1']);
     assert.equal(two.peer.count('initialize'), 1, 'only that of its own link');
     const call = two.peer.seen.find(({ method }) => method === 'tools/call') ?? assert.fail();
     assert.equal(call.request.headers['mcp-protocol-version'], '2025-11-25');
+  });
+
+  it('carries requests of both under ids of their own', async () => {
+    const memory = new Memory();
+    const chances = [0.25, 0.75];
+    const script = legacyScript();
+    const links = chances.map((chance) => scene(script, {}, 'http', { memory, random: () => chance }));
+    const ids: unknown[] = [];
+    for (const { ask, peer } of links) {
+      await ask({ terms });
+      await ask({ terms });
+      ids.push(
+        ...peer.seen.filter(({ method }) => method === 'tools/call').map(({ message }) => message['id']),
+      );
+    }
+    assert.equal(new Set(ids).size, 4);
+    assert.ok(ids.every(Number.isSafeInteger));
+  });
+
+  it('is told something once, by the one that knows of it first, and each own session by its holder', async () => {
+    const { one, two } = replicas();
+    const told = ({ peer }: typeof one): number => peer.count('notifications/roots/list_changed');
+    const tell = ({ link }: typeof one, key: SessionTerms, unshared = false): Promise<boolean> =>
+      link.notify(key, 'notifications/roots/list_changed', '{"x":1.0}', { unshared });
+    assert.equal(await tell(one, terms), false, 'nothing is open');
+    await one.ask({ terms });
+    assert.equal(await tell(two, terms), true, 'it only knows of it');
+    assert.equal(await tell(one, terms, true), false);
+    assert.deepEqual([told(one), told(two)], [0, 1]);
+    const own = termsOf('own');
+    await one.ask({ terms: own });
+    assert.equal(await tell(one, own, true), false);
+    assert.deepEqual([told(one), told(two)], [1, 1]);
+    assert.deepEqual([one.link.shares(terms), one.link.shares(own)], [true, false]);
+    assert.equal(one.peer.seen.at(-1)?.request.body?.includes('{"x":1.0}'), true);
   });
 
   it('that the server does not know any more is opened anew, and the other follows', async () => {
@@ -202,7 +237,7 @@ describe('a session that replicas share', () => {
     await Promise.all([one.ask({ terms: exclusive }), one.ask({ terms: exclusive })]);
     await one.ask({ terms: termsOf('alice') });
     await two.ask({ terms: termsOf('alice') });
-    assert.deepEqual([...memory.kept.keys()], ['fake/i1/client-1']);
+    assert.deepEqual([...memory.kept.keys()], ['fake/i1/http://fake.test/mcp/client-1']);
     assert.notEqual(sessionsOf(one.peer).at(-1), sessionsOf(two.peer).at(-1));
   });
 
@@ -218,7 +253,10 @@ describe('a session that replicas share', () => {
     ];
     for (const kept of texts) {
       const { memory, one } = replicas();
-      memory.remember('fake/i1/client-1', typeof kept === 'string' ? kept : JSON.stringify(kept));
+      memory.remember(
+        'fake/i1/http://fake.test/mcp/client-1',
+        typeof kept === 'string' ? kept : JSON.stringify(kept),
+      );
       assert.ok(!isFault(await one.ask({ terms })));
       assert.deepEqual(sessionsOf(one.peer), ['s2']);
     }
@@ -234,7 +272,7 @@ describe('a session that replicas share', () => {
       serverInfo: {},
       instructions: 'Hi',
     };
-    memory.remember('fake/i1/client-1', JSON.stringify({ id: 'from-elsewhere', face }));
+    memory.remember('fake/i1/http://fake.test/mcp/client-1', JSON.stringify({ id: 'from-elsewhere', face }));
     const { peer, ask } = scene(
       (seen) => (seen.session === 'from-elsewhere' ? answer(seen, {}) : legacyScript()(seen)),
       {},

@@ -7,11 +7,12 @@ import type { Entry } from './config-file.fixture.ts';
 import { connectLegacyDirect } from './legacy-client.fixture.ts';
 import { connectModernDirect } from './modern-client.fixture.ts';
 import { root } from './program.fixture.ts';
+import type { Command } from './sdk-client.fixture.ts';
 
 const bin = join(root, 'node_modules/.bin');
 
-/** A client of the entry's command; its end ends the command. */
-export async function direct(entry: Entry, kind: 'legacy' | 'modern' = 'legacy'): Promise<StoryClient> {
+/** The entry's command with the environment that a story gives it. */
+export function commandOf(entry: Entry): Command {
   const {
     command,
     args = [],
@@ -23,11 +24,13 @@ export async function direct(entry: Entry, kind: 'legacy' | 'modern' = 'legacy')
   };
   const isOurs = basename(command) === command;
   const given = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, HOME: process.env['HOME'] ?? '/', ...env };
-  const asked = { command: isOurs ? join(bin, command) : command, args, env: given };
-  return storyClient(
-    kind,
-    await (kind === 'legacy' ? connectLegacyDirect(asked) : connectModernDirect(asked)),
-  );
+  return { command: isOurs ? join(bin, command) : command, args, env: given };
+}
+
+/** A client of the entry's command; its end ends the command. */
+export async function direct(entry: Entry, kind: 'legacy' | 'modern' = 'legacy'): Promise<StoryClient> {
+  const connect = kind === 'legacy' ? connectLegacyDirect : connectModernDirect;
+  return storyClient(kind, await connect(commandOf(entry)));
 }
 
 /** Names, URIs and templates of everything that a server offers, each kind sorted. */

@@ -6,7 +6,7 @@ import { modernLatest, type JsonObject } from '@cruvero/core';
 import type { Change, Command, SdkClient } from './sdk-client.fixture.ts';
 
 /** Takes a result as it is: stories compare what schemas would drop. */
-const asItCame = {
+export const asItCame = {
   '~standard': {
     version: 1,
     vendor: 'cruvero-e2e',

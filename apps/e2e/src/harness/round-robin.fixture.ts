@@ -19,14 +19,15 @@ export async function startRoundRobin(urls: readonly string[]): Promise<RoundRob
     socket.on('error', () => socket.destroy());
     socket.once('close', () => open.delete(socket));
   };
-  const join = (client: Socket, tries: number): void => {
-    const at = next;
-    next = (next + 1) % urls.length;
+  const join = (client: Socket, at: number, tries: number): void => {
     const { hostname, port } = new URL(urls[at] ?? '');
     const server = connect(Number(port), hostname);
     hold(server);
+    // Other connections take their turns meanwhile, so the next one for this one is counted from its own.
     const refused = (): void =>
-      void (tries > 1 && !client.destroyed ? join(client, tries - 1) : client.destroy());
+      void (tries > 1 && !client.destroyed
+        ? join(client, (at + 1) % urls.length, tries - 1)
+        : client.destroy());
     server.once('error', refused);
     server.once('connect', () => {
       server.off('error', refused);
@@ -39,7 +40,8 @@ export async function startRoundRobin(urls: readonly string[]): Promise<RoundRob
   };
   const listener = createServer((client) => {
     hold(client);
-    join(client, urls.length);
+    join(client, next, urls.length);
+    next = (next + 1) % urls.length;
   });
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');

@@ -8,7 +8,7 @@ import {
   type JsonObject,
   type ServerName,
 } from '@cruvero/core';
-import type { StoryClient } from './clients.fixture.ts';
+import type { ClientKind, StoryClient } from './clients.fixture.ts';
 
 /** A result, or an error as its server worded it. */
 export type Outcome =
@@ -40,8 +40,18 @@ export function withoutEra(outcome: Outcome): Outcome {
   };
 }
 
+/** Times of day in answers are the only thing that two calls of the same tool may differ in. */
+export function timeless<Value>(value: Value): Value {
+  const text = JSON.stringify(value, (key, inner: unknown) => {
+    const isBlob = key === 'blob' && typeof inner === 'string' && inner.length < 1_000;
+    return isBlob ? Buffer.from(inner, 'base64').toString() : inner;
+  });
+  const without = text.replace(/\d{1,2}:\d{2}:\d{2}(\.\d+)?( ?[AP]M)?/g, 'hh:mm:ss');
+  return JSON.parse(without) as Value;
+}
+
 /** Both SDKs wrap the error that came; v1 puts its code in front of the message. */
-function errorOf(thrown: unknown, client: StoryClient): Outcome {
+export function errorOf(thrown: unknown, client: { readonly kind: ClientKind }): Outcome {
   const { code, message = '', data = null } = thrown as { code?: unknown; message?: string; data?: Json };
   if (typeof code !== 'number') throw thrown;
   const said = client.kind === 'legacy' ? message.replace(/^MCP error -?\d+: /, '') : message;

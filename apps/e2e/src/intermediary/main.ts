@@ -1,5 +1,6 @@
 /** Runnable with node: the checks against any gateway, or two replicas of one. `--help` says how it is to be configured. */
 
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { modernAsk } from './client/modern.ts';
 import { runAll } from './run.ts';
@@ -77,6 +78,7 @@ function targetOf(): Target {
 }
 
 const listedMsMax = 30_000;
+const lookEveryMs = 100;
 
 /** The gateway may have to notice first that the servers are there. */
 async function awaitServers(target: Target): Promise<void> {
@@ -95,6 +97,7 @@ async function awaitServers(target: Target): Promise<void> {
           );
           break;
         }
+        await pause(lookEveryMs);
       }
     }
   }

@@ -23,7 +23,14 @@ import { modernCommand, referenceServers } from '../harness/config-file.fixture.
 import { direct } from '../harness/direct.fixture.ts';
 import type { Layout } from '../harness/layout.fixture.ts';
 import { overLayouts } from '../harness/over-layouts.fixture.ts';
-import { aggregateView, plainView, withoutEra, type Outcome, type View } from '../harness/view.fixture.ts';
+import {
+  aggregateView,
+  plainView,
+  timeless,
+  withoutEra,
+  type Outcome,
+  type View,
+} from '../harness/view.fixture.ts';
 
 const clientKinds: readonly ClientKind[] = ['legacy', 'modern'];
 const runsOfATool = 4;
@@ -132,16 +139,6 @@ const modernByCommand: Subject = {
   },
   direct: () => direct(newCommand, 'modern'),
 };
-
-/** Times of day in answers are the only thing that two calls of the same tool may differ in. */
-function timeless(outcome: Outcome): Outcome {
-  const text = JSON.stringify(outcome, (key, value: unknown) => {
-    const isBlob = key === 'blob' && typeof value === 'string' && value.length < 1_000;
-    return isBlob ? Buffer.from(value, 'base64').toString() : value;
-  });
-  const without = text.replace(/\d{1,2}:\d{2}:\d{2}(\.\d+)?( ?[AP]M)?/g, 'hh:mm:ss');
-  return JSON.parse(without) as Outcome;
-}
 
 async function compare(straight: View, view: View, method: string, params: JsonObject): Promise<void> {
   const [expected, got] = [await straight.ask(method, params), await view.ask(method, params)];

@@ -10,7 +10,7 @@ import type { Dispatcher } from 'undici';
 import { BodyStream, type Feed } from './body-stream.ts';
 import { EventBound } from './event-bound.ts';
 import { fault, faultOf } from './fault-of.ts';
-import { Utf8Pieces, utf8Text } from './utf8.ts';
+import { isUtf8Whole, textOf, Utf8Pieces } from './utf8.ts';
 
 /** Node's timers take no more; a longer delay would fire at once. */
 const timerMsMax = 2 ** 31 - 1;
@@ -129,11 +129,13 @@ export class Exchange implements Dispatcher.DispatchHandler, Feed {
 
   /** A refusal in an odd encoding is still a refusal: its status counts, so its text is not checked. */
   #textAnswer(): UpstreamResponse | UpstreamFault {
-    const text =
-      utf8Text(this.#pieces, this.#bytes) ??
-      (this.#status >= 400 ? Buffer.concat(this.#pieces).toString() : undefined);
-    if (text === undefined) return fault('broken', 'the answer is not UTF-8', false);
-    return { status: this.#status, headers: this.#headers, body: { kind: 'text', text } };
+    const isText = isUtf8Whole(this.#pieces);
+    if (!isText && this.#status < 400) return fault('broken', 'the answer is not UTF-8', false);
+    const body =
+      isText && this.#bytes >= piecesMin
+        ? new LargeBody(this.#pieces)
+        : { kind: 'text' as const, text: textOf(this.#pieces) };
+    return { status: this.#status, headers: this.#headers, body };
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
@@ -170,6 +172,23 @@ export class Exchange implements Dispatcher.DispatchHandler, Feed {
     this.#over = true;
     clearTimeout(this.#timer);
     this.#request.signal.removeEventListener('abort', this);
+  }
+}
+
+/** Smaller bodies, in bytes, are cheaper as text at once. */
+const piecesMin = 16 << 10;
+
+/** Most large bodies are passed on as they came, and never become text. */
+class LargeBody {
+  readonly kind = 'text';
+  readonly pieces: readonly Buffer[];
+
+  constructor(pieces: readonly Buffer[]) {
+    this.pieces = pieces;
+  }
+
+  get text(): string {
+    return textOf(this.pieces);
   }
 }
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Utf8Pieces, utf8Text } from './utf8.ts';
+import { isUtf8Whole, textOf, Utf8Pieces } from './utf8.ts';
 
 describe('Utf8Pieces', () => {
   it('gives the same text wherever the bytes are cut', () => {
@@ -30,9 +30,24 @@ describe('Utf8Pieces', () => {
           valid &&= pieces.feed(Buffer.from(raw.subarray(at, at + size))) !== undefined;
         valid &&= pieces.whole;
         assert.equal(valid, accepts(raw));
-        assert.equal(utf8Text([Buffer.from(raw)], raw.length) !== undefined, accepts(raw));
       }),
       { seed: 20_260_728, numRuns: 2_000 },
+    );
+  });
+
+  it('refuses the same in a whole body, wherever the pieces are cut', () => {
+    const some = fc.oneof(
+      fc.uint8Array({ maxLength: 12 }),
+      fc.string({ unit: 'binary', maxLength: 8 }).map((text) => Uint8Array.from(Buffer.from(text))),
+    );
+    fc.assert(
+      fc.property(some, fc.integer({ min: 1, max: 5 }), (raw, size) => {
+        const pieces: Buffer[] = [];
+        for (let at = 0; at < raw.length; at += size) pieces.push(Buffer.from(raw.subarray(at, at + size)));
+        assert.equal(isUtf8Whole(pieces), accepts(raw));
+        assert.equal(textOf(pieces), Buffer.from(raw).toString());
+      }),
+      { seed: 20_260_728, numRuns: 5_000 },
     );
   });
 });

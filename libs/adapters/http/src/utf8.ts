@@ -26,16 +26,36 @@ function openTail(bytes: Buffer): number {
   for (let back = 1; back <= 3 && back <= bytes.length; back += 1) {
     const byte = bytes[bytes.length - back] ?? 0;
     if ((byte & 0xc0) === 0x80) continue;
-    const needs = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
-    return needs > back ? back : 0;
+    return bytesOf(byte) > back ? back : 0;
   }
   return 0;
 }
 
-/** The text of a whole body; undefined where the bytes are not UTF-8. */
-export function utf8Text(pieces: readonly Buffer[], bytes: number): string | undefined {
+/** True where the pieces together are UTF-8; nothing is copied but characters that the pieces cut. */
+export function isUtf8Whole(pieces: readonly Buffer[]): boolean {
+  let open: Buffer | undefined;
+  for (const piece of pieces) {
+    const missing = open ? missingOf(open) : 0;
+    if (missing > piece.length) return isUtf8(Buffer.concat(pieces));
+    if (open && !isUtf8(Buffer.concat([open, piece.subarray(0, missing)]))) return false;
+    const end = piece.length - openTail(piece.subarray(missing));
+    if (!isUtf8(piece.subarray(missing, end))) return false;
+    open = end === piece.length ? undefined : piece.subarray(end);
+  }
+  return open === undefined;
+}
+
+/** The text of a whole body; what is no UTF-8 in it becomes replacement characters. */
+export function textOf(pieces: readonly Buffer[]): string {
   const [first] = pieces;
-  if (!first) return '';
-  const whole = pieces.length === 1 ? first : Buffer.concat(pieces, bytes);
-  return isUtf8(whole) ? whole.toString() : undefined;
+  return pieces.length === 1 && first ? first.toString() : Buffer.concat(pieces).toString();
+}
+
+/** Bytes that a character which was cut still needs. */
+function missingOf(open: Buffer): number {
+  return bytesOf(open[0] ?? 0) - open.length;
+}
+
+function bytesOf(leadByte: number): number {
+  return leadByte >= 0xf0 ? 4 : leadByte >= 0xe0 ? 3 : leadByte >= 0xc0 ? 2 : 1;
 }

@@ -4,7 +4,7 @@ import { randomFillSync } from 'node:crypto';
 
 import type { Span, Tracer } from '@cruvero/ports';
 
-import { parseTraceparent, traceContext, validTracestate } from './trace-context.ts';
+import { isZero, parseTraceparent, traceContext, validTracestate } from './trace-context.ts';
 
 /** Random bytes are fetched in batches: one system call for hundreds of spans. */
 const pool = Buffer.alloc(4_096);
@@ -18,7 +18,7 @@ function randomHex(bytes: number): string {
   const hex = pool.toString('hex', used, used + bytes);
   used += bytes;
   // an id of zeroes only is invalid
-  return /^0+$/.test(hex) ? randomHex(bytes) : hex;
+  return isZero(hex) ? randomHex(bytes) : hex;
 }
 
 /**

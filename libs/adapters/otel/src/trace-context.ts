@@ -15,6 +15,13 @@ const tracestateMembersMax = 32;
 /** A member: key, `=`, printable ASCII without comma and equals sign. */
 const member = /^[a-z0-9][a-z0-9_*/@-]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{1,256}$/;
 
+const zeroes = '0'.repeat(32);
+
+/** An id of zeroes only is invalid. */
+export function isZero(id: string): boolean {
+  return id.startsWith('0000') && zeroes.startsWith(id);
+}
+
 /** Undefined for what is no valid parent; a new trace is begun then. */
 export function parseTraceparent(text: string): ParsedTraceparent | undefined {
   // a version of the future may be longer, but begins the same way
@@ -23,7 +30,7 @@ export function parseTraceparent(text: string): ParsedTraceparent | undefined {
   if (version === undefined || traceId === undefined || spanId === undefined || flags === undefined)
     return undefined;
   if (version === 'ff' || (version === '00' && rest !== undefined)) return undefined;
-  if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
+  if (isZero(traceId) || isZero(spanId)) return undefined;
   return { traceId, spanId, flags: Number.parseInt(flags, 16) & 3 };
 }
 

@@ -75,13 +75,17 @@ describe('parameters for an upstream', () => {
 
   it('are mirrored in headers towards a modern server only', () => {
     const params = '{"name":"é"}';
-    assert.deepEqual(upstreamHeaders('tools/call', params, modern), {
+    assert.deepEqual(upstreamHeaders('tools/call', paramsFrom(params), modern), {
       'mcp-protocol-version': '2026-07-28',
       'mcp-method': 'tools/call',
       'mcp-name': '=?base64?w6k=?=',
     });
-    assert.deepEqual(upstreamHeaders('tools/call', params, legacy), { 'mcp-protocol-version': '2025-11-25' });
-    assert.deepEqual(upstreamHeaders('initialize', '{}', legacy), {});
+    const renamed = upstreamHeaders('tools/call', paramsFrom(params), modern, { name: '"own \\"name"' });
+    assert.equal(renamed['mcp-name'], 'own "name', 'the name that the body will have');
+    assert.deepEqual(upstreamHeaders('tools/call', paramsFrom(params), legacy), {
+      'mcp-protocol-version': '2025-11-25',
+    });
+    assert.deepEqual(upstreamHeaders('initialize', paramsFrom('{}'), legacy), {});
   });
 });
 

@@ -2,8 +2,9 @@
 
 import type { Json, JsonObject } from '../model/json.ts';
 import { encodeHeaderValue } from '../wire/header-value.ts';
-import { changeMembers, type MemberChanges } from '../wire/splice.ts';
-import { paramText, paramsFrom, stringParam, type Params } from './message.ts';
+import { stringAt } from '../wire/json-spans.ts';
+import { changeKnownMembers, type MemberChanges } from '../wire/splice.ts';
+import { paramText, stringParam, type Params } from './message.ts';
 import { envelopePrefix, metaKeys, nameParameter, type Era } from './versions.ts';
 
 /** How to address one upstream. */
@@ -58,16 +59,24 @@ export function upstreamParams(
 ): string {
   const forUpstream = upstreamMeta(meta, dialect, metaChanges);
   const hadMeta = params.members.has('_meta');
-  const untouched = meta !== undefined && forUpstream !== undefined && sameJson(meta, forUpstream);
+  const untouched = meta !== undefined && forUpstream !== undefined && sameMembers(meta, forUpstream);
   const metaText = untouched ? paramText(params, '_meta') : forUpstream && JSON.stringify(forUpstream);
-  return changeMembers(
+  return changeKnownMembers(
     params.text,
+    params.members,
     hadMeta || metaText !== undefined ? { ...changes, _meta: metaText } : changes,
   );
 }
 
-function sameJson(a: JsonObject, b: JsonObject): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+function sameMembers(a: JsonObject, b: JsonObject): boolean {
+  const names = Object.keys(b);
+  return names.length === Object.keys(a).length && names.every((name) => sameJson(a[name], b[name]));
+}
+
+/** What was not changed is the same object still, and what was is told apart by the first look. */
+function sameJson(a: Json | undefined, b: Json | undefined): boolean {
+  if (a === b) return true;
+  return typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** A whole request; `idText` is JSON. */
@@ -79,11 +88,15 @@ export function notificationText(method: string, paramsText: string): string {
   return `{"jsonrpc":"2.0","method":${JSON.stringify(method)},"params":${paramsText}}`;
 }
 
-/** The headers that say what the body says (2026-07-28), or the negotiated version (2025-06-18 and later). */
+/**
+ * The headers that say what the body says (2026-07-28), or the negotiated version (2025-06-18 and later). `changes` are those
+ * that `upstreamParams` makes to the params.
+ */
 export function upstreamHeaders(
   method: string,
-  paramsText: string,
+  params: Params,
   dialect: UpstreamDialect,
+  changes: MemberChanges = {},
 ): Record<string, string> {
   if (dialect.era === 'legacy') {
     return method === 'initialize' ? {} : { 'mcp-protocol-version': dialect.version };
@@ -93,7 +106,13 @@ export function upstreamHeaders(
     'mcp-method': encodeHeaderValue(method),
   };
   const parameter = nameParameter(method);
-  const name = parameter === undefined ? undefined : stringParam(paramsFrom(paramsText), parameter);
+  const name = parameter === undefined ? undefined : changedString(params, parameter, changes);
   if (name !== undefined) headers['mcp-name'] = encodeHeaderValue(name);
   return headers;
+}
+
+function changedString(params: Params, name: string, changes: MemberChanges): string | undefined {
+  if (!Object.hasOwn(changes, name)) return stringParam(params, name);
+  const text = changes[name];
+  return text === undefined ? undefined : stringAt(text, { start: 0, end: text.length });
 }

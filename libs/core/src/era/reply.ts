@@ -1,11 +1,38 @@
 /** Reads what an upstream sends back, keeping the result's text. */
 
 import { foldedNames, nameTwin } from '../wire/folded-names.ts';
+import { slicePieces, type Pieces, type ResultCut } from '../wire/result-bytes.ts';
 import { isJsonProblem, stringAt, textOf, wholeObject, type Members } from '../wire/json-spans.ts';
 
 export type Reply =
-  | { readonly kind: 'result'; readonly text: string }
+  /** `pieces` are the same as UTF-8, where they are at hand. */
+  | { readonly kind: 'result'; readonly text: string; readonly pieces?: Pieces }
   | { readonly kind: 'error'; readonly code: number; readonly text: string };
+
+/** A large result that may never be needed as text; its top level is known. */
+export class BytesResult {
+  readonly kind = 'result';
+  readonly pieces: Pieces;
+  readonly cut: Pick<ResultCut, 'names' | 'type'>;
+  readonly #decode: (pieces: Pieces) => string;
+  #text: string | undefined;
+
+  /** `message` is the whole one, that the result was cut from. */
+  constructor(message: Pieces, cut: ResultCut, decode: (pieces: Pieces) => string) {
+    this.pieces = slicePieces(message, cut.start, cut.end);
+    this.cut = cut;
+    this.#decode = decode;
+  }
+
+  get text(): string {
+    this.#text ??= this.#decode(this.pieces);
+    return this.#text;
+  }
+
+  toJSON(): Reply {
+    return { kind: 'result', text: this.text };
+  }
+}
 
 export type UpstreamMessage =
   | (Reply & { readonly idText: string })

@@ -3,7 +3,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { paramsFrom } from './message.ts';
-import { isTaskMethod, mapNotifiedTaskId, mapTaskIds, taskIdOf } from './tasks.ts';
+import {
+  isLegacyTaskMethod,
+  isTaskMethod,
+  keepTasks,
+  listedTaskIds,
+  mapLegacyNotified,
+  mapLegacyTaskIds,
+  mapNotifiedTaskId,
+  mapRelatedTask,
+  mapTaskIds,
+  notifiedTaskIds,
+  taskIdOf,
+} from './tasks.ts';
 
 const owned = (own: string): string => `files.${own}`;
 
@@ -57,4 +69,74 @@ describe('task ids', () => {
   for (const [name, text, expected] of notified) {
     it(`of notifications are mapped ${name}`, () => assert.equal(mapNotifiedTaskId(text, owned), expected));
   }
+});
+
+describe('task ids of 2025-11-25', () => {
+  const related = (id: string): string =>
+    `"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"${id}"},"x":1.0}`;
+
+  it('stand in the requests about tasks', () => {
+    for (const method of ['tasks/list', 'tasks/get', 'tasks/result', 'tasks/cancel'])
+      assert.ok(isLegacyTaskMethod(method));
+    for (const method of ['tasks/update', 'tools/call', 'constructor'])
+      assert.ok(!isLegacyTaskMethod(method));
+  });
+
+  const results: readonly [string, string, string, string][] = [
+    [
+      'where a task was made',
+      'tools/call',
+      '{"task": {"taskId":"t1","ttl":1.0}}',
+      '{"task": {"taskId":"files.t1","ttl":1.0}}',
+    ],
+    ['of the task itself', 'tasks/get', '{"taskId":"t1"}', '{"taskId":"files.t1"}'],
+    ['of a task that was cancelled', 'tasks/cancel', '{"taskId":"t1"}', '{"taskId":"files.t1"}'],
+    [
+      'of the task that a result belongs to',
+      'tasks/result',
+      `{"content":[],${related('t1')}}`,
+      `{"content":[],${related('files.t1')}}`,
+    ],
+    [
+      'in a list',
+      'tasks/list',
+      '{"tasks":[{"taskId":"a"},{"taskId":"b"}]}',
+      '{"tasks":[{"taskId":"files.a"},{"taskId":"files.b"}]}',
+    ],
+    ['not in a member of the same name', 'tools/call', '{"taskId":"t1"}', '{"taskId":"t1"}'],
+    ['not in what is no list', 'tasks/list', '{"tasks":{"taskId":"a"}}', '{"tasks":{"taskId":"a"}}'],
+  ];
+  for (const [name, method, text, expected] of results)
+    it(`are mapped ${name}`, () => assert.equal(mapLegacyTaskIds(method, text, owned), expected));
+
+  it('that are not to be seen are taken out of a list with their tasks, and so is what is no task', () => {
+    const list =
+      '{"tasks":[{"taskId":"a","n":1.0}, {"taskId":"b"},7,{"taskId":1},{"taskId":"a","taskId":"b"}],"nextCursor":"c"}';
+    assert.deepEqual(listedTaskIds(list), ['a', 'b']);
+    assert.equal(
+      keepTasks(list, (own) => own === 'a'),
+      '{"tasks":[{"taskId":"a","n":1.0}],"nextCursor":"c"}',
+    );
+    assert.equal(
+      keepTasks('{"tasks":[],"tasks":[{"taskId":"b"}]}', () => true),
+      undefined,
+      'ambiguous',
+    );
+    assert.equal(
+      keepTasks('{"other":1}', () => false),
+      '{"other":1}',
+    );
+  });
+
+  it('of notifications and of params are mapped', () => {
+    const status = '{"method":"notifications/tasks/status","params":{"taskId":"t1","status":"working"}}';
+    assert.deepEqual(notifiedTaskIds(status), ['t1']);
+    assert.equal(mapLegacyNotified(status, owned), status.replace('t1', 'files.t1'));
+    const progress = `{"method":"notifications/progress","params":{"taskId":"x",${related('t1')}}}`;
+    assert.deepEqual(notifiedTaskIds(progress), ['t1']);
+    assert.equal(mapLegacyNotified(progress, owned), progress.replace('t1', 'files.t1'));
+    assert.deepEqual(notifiedTaskIds('{"method":"notifications/message","params":{}}'), []);
+    assert.equal(mapRelatedTask(`{${related('t1')}}`, owned), `{${related('files.t1')}}`);
+    assert.equal(mapRelatedTask('{"taskId":"t1"}', owned), '{"taskId":"t1"}');
+  });
 });

@@ -126,7 +126,7 @@ export function faultMessage(f: Fault): string {
     case 'wrong_http_method':
       return `This path takes ${f.allow} only.`;
     case 'no_such_path':
-      return `Nothing is served at ${f.path}; MCP is at /mcp and /servers/<name>/mcp.`;
+      return `Nothing is served at ${f.path}; MCP is at /mcp, /servers/<name>/mcp and /virtual/<name>/mcp; HTTP+SSE at the same paths with /sse for /mcp.`;
     case 'wrong_host':
       return `The Host header ${JSON.stringify(f.host)} is not one that this gateway answers to; add it to CRUVERO_MCPGW_ALLOWED_HOSTS if it should be.`;
     case 'wrong_origin':

@@ -36,6 +36,11 @@ export function changeMembers(objectText: string, changes: MemberChanges): strin
 function changeMembersAtStart(objectText: string, changes: MemberChanges): string {
   const members = objectMembers(objectText, 0);
   if (isJsonProblem(members)) throw new Error(`changeMembers needs an object: ${members.problem}`);
+  return changeKnownMembers(objectText, members, changes);
+}
+
+/** The same where it is known already what stands where in the text, which begins with its brace. */
+export function changeKnownMembers(objectText: string, members: Members, changes: MemberChanges): string {
   const names = Object.keys(changes);
   if (names.every((name) => changes[name] === undefined && !members.has(name))) return objectText;
   const removed = names.some((name) => changes[name] === undefined && members.has(name));

@@ -1,6 +1,6 @@
 /** Who calls: by API key, known by its hash only. Deny by default. */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   defaultProfileName,
   type Fault,
@@ -36,7 +36,7 @@ export function identify(
   }
   const key = readKey(presented);
   if (typeof key === 'object') return key;
-  const known = snapshot.apiKeys.get(createHash('sha256').update(key).digest('hex'));
+  const known = snapshot.apiKeys.get(hash('sha256', key));
   if (!known)
     return {
       fault: 'unauthenticated',

@@ -5,7 +5,6 @@ import {
   isFault,
   listKindOf,
   modernOnlyMethods,
-  modernResult,
   stringParam,
   type Fault,
   type PolicyProfile,
@@ -21,6 +20,7 @@ import type { Identified, Inbound, Next, Permitted } from './pipeline.ts';
 import { findServer, selectRoute } from './route.ts';
 import { serversOf } from './control/state.ts';
 import type { SessionMethods } from './sessions/session-methods.ts';
+import type { LegacyTasks } from './legacy-tasks.ts';
 import type { TaskIds } from './task-ids.ts';
 
 export interface CallParts {
@@ -29,6 +29,7 @@ export interface CallParts {
   readonly pipeline: Next;
   readonly sessionMethods: Pick<SessionMethods, 'answer'>;
   readonly taskIds: TaskIds;
+  readonly legacyTasks: Pick<LegacyTasks, 'named'>;
   readonly version: string;
   readonly callsMax: number;
 }
@@ -107,9 +108,8 @@ export class Calls {
     // Every list is one page here, so no cursor was ever given out.
     if (stringParam(message.params, 'cursor') !== undefined)
       return { fault: 'bad_params', detail: 'params.cursor is not one that this endpoint gave.' };
-    const text = this.#parts.catalog.views.list(kind, door, principal.tenantId, profile, spoken.era);
-    if (text === undefined) return { fault: 'unknown_server', server: door.door, known: [] };
-    return { kind: 'result', text: spoken.era === 'modern' ? modernResult(message.method, text) : text };
+    const list = this.#parts.catalog.views.list(kind, door, principal.tenantId, profile, spoken.era);
+    return list ?? { fault: 'unknown_server', server: door.door === 'virtual' ? door.name : '', known: [] };
   }
 
   async #discover(call: Permitted): Promise<Reply | Fault> {

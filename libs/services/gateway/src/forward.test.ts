@@ -10,6 +10,7 @@ import { doorOf, instance, legacySpoken, modernSpoken, routed, type CallFacts } 
 import { RequestStates } from './callers/request-states.ts';
 import { Deadline } from './deadline.ts';
 import { forwarder } from './forward.ts';
+import { LegacyTasks } from './legacy-tasks.ts';
 import { Links } from './links.ts';
 import { sealWith } from './seal.ts';
 import { TaskIds } from './task-ids.ts';
@@ -74,6 +75,7 @@ function stage(answers: (asked: Asked) => readonly (JsonObject | Promise<JsonObj
     catalog: { toolOf: () => undefined, refresh: async () => undefined },
     states: new RequestStates(seal, clock),
     taskIds: new TaskIds(seal),
+    legacyTasks: new LegacyTasks(new TaskIds(seal, 'legacy-task'), undefined),
     pause: async () => undefined,
   });
   const notes: JsonObject[] = [];

@@ -1,7 +1,9 @@
 /** One attempt at one instance: in the server's era there, in the caller's era back, with everything that is asked on the way. */
 
+import { randomInt } from 'node:crypto';
 import {
   adaptReply,
+  BytesResult,
   changeMembers,
   emitParamHeaders,
   exposeUris,
@@ -14,16 +16,19 @@ import {
   missingCapability,
   modernCapabilities,
   objectMembers,
+  paramsFrom,
   questionsOfUrlError,
   readInputRequired,
   textOf,
   wholeObject,
+  withoutDialogue,
   withRequestState,
   type Fault,
   type Instance,
   type Json,
   type JsonObject,
   type Params,
+  type Pieces,
   type Reply,
 } from '@cruvero/core';
 import type { Telemetry } from '@cruvero/ports';
@@ -34,6 +39,7 @@ import type { Catalog } from './catalog/catalog.ts';
 import { offeredHere } from './catalog/server-door.ts';
 import { lateBy } from './deadline.ts';
 import type { Links } from './links.ts';
+import { roomAt, type LegacyTasks } from './legacy-tasks.ts';
 import type { Forward, Routed } from './pipeline.ts';
 import type { TaskIds } from './task-ids.ts';
 import { clientInfoOf, termsOf } from './terms.ts';
@@ -44,17 +50,22 @@ export interface ForwardParts {
   readonly catalog: Pick<Catalog, 'toolOf' | 'refresh'>;
   readonly states: RequestStates;
   readonly taskIds: TaskIds;
+  readonly legacyTasks: LegacyTasks;
   /** Between two rounds of a server that only wants to be asked again. */
   readonly pause: (delayMs: number, signal: AbortSignal) => Promise<void>;
 }
 
 export function forwarder(parts: ForwardParts): Forward {
-  let tokens = 0;
+  // Two replicas may use one session of a server; the tokens in it differ all the same.
+  let tokens = randomInt(2 ** 47);
   return async (call, instance) => {
     const token = (tokens = (tokens + 1) % Number.MAX_SAFE_INTEGER);
     const span = parts.telemetry.tracer.start('mcp forward', call.trace, 'client');
     const trace = { traceparent: span.context.traceparent, tracestate: span.context.tracestate };
-    const ask = { ...askOf(call, token), metaChanges: { ...progress(call, token), ...trace } };
+    const ask = {
+      ...askOf(call, token, instance, parts),
+      metaChanges: { ...progress(call, token), ...trace },
+    };
     const answer = await converse(call, instance, ask, parts);
     if (isFault(answer)) span.fail(answer.fault);
     span.set('mcp.instance', instance.instanceId);
@@ -62,14 +73,24 @@ export function forwarder(parts: ForwardParts): Forward {
     if (isFault(answer)) return ownUp(call, answer);
     // Its legacy session is there; the next call of this client goes there too.
     if (answer.era === 'legacy') call.session?.work().instances.set(call.server.name, instance.instanceId);
-    return toCaller(call, instance, answer, parts);
+    const reply = toCaller(call, instance, answer, parts);
+    if (isFault(reply) || answer.era === 'modern' || call.spoken.era === 'modern') return reply;
+    return parts.legacyTasks.outward(call, instance, reply);
   };
 }
 
-function askOf(call: Routed, token: number): Omit<Ask, 'metaChanges'> {
+function askOf(
+  call: Routed,
+  token: number,
+  instance: Instance,
+  { legacyTasks }: ForwardParts,
+): Omit<Ask, 'metaChanges'> {
+  const room = roomAt(call.principal, call.session, call.server, instance);
+  const notify = (text: string): void => call.caller.notify(text);
   return {
     method: call.message.method,
     params: call.message.params,
+    legacyParams: legacyParamsOf(call),
     meta: call.spoken.meta,
     changes: call.changes,
     terms: termsOf(call),
@@ -77,10 +98,18 @@ function askOf(call: Routed, token: number): Omit<Ask, 'metaChanges'> {
     clientInfo: clientInfoOf(call),
     logLevel: call.session?.logLevel,
     abort: call.abort,
-    onNotification: (text) => relay(call, token, text),
+    onNotification: (text) => relay(call, token, text, (told) => legacyTasks.notified(room, told, notify)),
     onPolling: () => call.caller.begin?.(),
-    onRequest: (question, signal) => call.caller.ask(question, signal),
+    onRequest: (question, signal, progress) =>
+      legacyTasks.asked(room, question, (mapped) => call.caller.ask(mapped, signal, progress)),
   };
+}
+
+/** A legacy server knows nothing of rounds, and a modern caller nothing of tasks that it would have to ask for. */
+function legacyParamsOf({ spoken, message }: Routed): Params | undefined {
+  if (spoken.era === 'legacy') return undefined;
+  const params = withoutDialogue(message.params);
+  return params.members.has('task') ? paramsFrom(changeMembers(params.text, { task: undefined })) : params;
 }
 
 /** What the server may expect of this hop: what the caller declared, no more and no less. */
@@ -148,17 +177,43 @@ function progress(call: Routed, token: number): { readonly progressToken?: Json 
 
 function toCaller(call: Routed, instance: Instance, answer: Answer, parts: ForwardParts): Reply | Fault {
   const { method } = call.message;
+  if (isAsItCame(call, answer)) return answer.reply;
   const asked = askedByError(call, answer);
   if (asked) return asked;
   const adapted = adaptReply(answer.reply, method, answer.era, call.spoken.era, call.server.name);
   if (isFault(adapted)) return untranslatable(call, adapted);
   if (adapted.kind === 'error') return adapted;
   let { text } = adapted;
-  if (call.spoken.era === 'modern') text = sealed(call, instance, text, parts);
+  if (call.spoken.era === 'modern' && answer.era === 'modern') text = sealed(call, instance, text, parts);
   if (call.door.door !== 'server') text = exposeUris(method, call.server.name, text);
   else if (method === 'tools/list') text = offeredHere(call, answer.era, text);
   return { kind: 'result', text };
 }
+
+/** Large results mostly hold nothing that this hop has to change: these pass as bytes, seen by no reader of text. */
+function isAsItCame({ door, message, spoken }: Routed, { reply, era }: Answer): boolean {
+  if (!(reply instanceof BytesResult) || era !== spoken.era || message.method === 'tools/list') return false;
+  const { names, type } = reply.cut;
+  if (names.has('task') || names.has('taskId')) return false;
+  if (era === 'modern' && type !== 'complete') return false;
+  return door.door === 'server' || !mentionsUri(reply.pieces);
+}
+
+/** False only where no member can be of that name, wherever it stands and however it is spelled. */
+function mentionsUri(pieces: Pieces): boolean {
+  let before = '';
+  for (const piece of pieces) {
+    const bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.length);
+    // The pieces may cut what is looked for.
+    const joint = before + bytes.toString('latin1', 0, 3);
+    for (const name of uriSpellings) if (bytes.includes(name) || joint.includes(name)) return true;
+    before = (before + bytes.toString('latin1', Math.max(0, bytes.length - 3))).slice(-3);
+  }
+  return false;
+}
+
+/** Plainly, or with one of its letters escaped. */
+const uriSpellings: readonly string[] = ['uri"', 'u00'];
 
 /** A legacy server that wants its caller to open a page says so by an error (-32042); a modern caller is asked. */
 function askedByError(call: Routed, { reply, era }: Answer): Reply | Fault | undefined {
@@ -201,19 +256,20 @@ function untranslatable(call: Routed, fault: Fault): Reply | Fault {
 }
 
 /** Notifications about this call go to its caller, with the token it gave; those that nobody here knows pass as they are. */
-function relay(call: Routed, token: number, text: string): void {
+function relay(call: Routed, token: number, text: string, notify: (text: string) => void): void {
   const members = wholeObject(text);
   if (isJsonProblem(members)) return;
   const method = members.get('method');
   const name = method && textOf(text, method);
   if (name === '"notifications/progress"') {
     const params = members.get('params');
-    return params && relayProgress(call, token, text, textOf(text, params));
+    return params && relayProgress(call, token, text, textOf(text, params), notify);
   }
   if (name === '"notifications/message"' && !wantsMessages(call)) return;
   // What concerns everybody comes to those who listen, once.
   if (name === undefined || ofEverybody.has(name)) return;
-  call.caller.notify(text);
+  if (call.spoken.era === 'modern' && ofLegacyEra.has(name)) return;
+  notify(text);
 }
 
 const ofEverybody: ReadonlySet<string> = new Set([
@@ -223,14 +279,26 @@ const ofEverybody: ReadonlySet<string> = new Set([
   '"notifications/resources/updated"',
 ]);
 
-function relayProgress(call: Routed, token: number, text: string, paramsText: string): void {
+/** They speak of what the modern era has not: ids of elicitations, and tasks that were asked for. */
+const ofLegacyEra: ReadonlySet<string> = new Set([
+  '"notifications/elicitation/complete"',
+  '"notifications/tasks/status"',
+]);
+
+function relayProgress(
+  call: Routed,
+  token: number,
+  text: string,
+  paramsText: string,
+  notify: (text: string) => void,
+): void {
   const own = call.spoken.meta?.['progressToken'];
   const params = objectMembers(paramsText, 0);
   if (own === undefined || isJsonProblem(params)) return;
   const given = params.get('progressToken');
   if (!given || textOf(paramsText, given) !== String(token)) return;
   const mine = changeMembers(paramsText, { progressToken: JSON.stringify(own) });
-  call.caller.notify(changeMembers(text, { params: mine }));
+  notify(changeMembers(text, { params: mine }));
 }
 
 /** A modern caller gets log messages only for a request that asked for them (MCP 2026-07-28, "Logging"). */

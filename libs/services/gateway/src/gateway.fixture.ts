@@ -14,7 +14,7 @@ import {
   type Json,
   type JsonObject,
 } from '@cruvero/core';
-import type { Bus, Clock, StateFile, Upstreams } from '@cruvero/ports';
+import type { Bus, Cache, Clock, Random, StateFile, Upstreams } from '@cruvero/ports';
 import { defaultBounds } from '@cruvero/upstream';
 import { MemoryTelemetry } from '@cruvero/testkit';
 import { pseudoRandom } from './calls.fixture.ts';
@@ -101,7 +101,7 @@ export interface ServerFacts {
   readonly name: string;
   readonly endpoint?: string;
   readonly endpoints?: readonly string[];
-  readonly transport?: 'http' | 'sse' | 'inproc';
+  readonly transport?: 'http' | 'sse' | 'stdio' | 'inproc';
   readonly tenant?: string;
   readonly tools?: readonly JsonObject[];
   readonly version?: string;
@@ -136,6 +136,11 @@ export interface StageOptions {
   readonly stateFile?: StateFile & { text?: string | undefined };
   readonly clock?: Clock;
   readonly mounts?: GatewayPorts['mounts'];
+  /** Of another stage: this one is its replica. */
+  readonly broker?: MemoryBroker;
+  readonly cache?: Cache;
+  readonly sealFile?: StateFile;
+  readonly random?: Random;
   /** False: nothing is published before the test does. */
   readonly configured?: boolean;
 }
@@ -201,17 +206,18 @@ export function httpUpstreams(clock: Clock = systemClock): Upstreams & AsyncDisp
 
 export async function stage(options: StageOptions = {}): Promise<Stage> {
   const clock = options.clock ?? systemClock;
-  const broker = memoryBroker({ clock, random: pseudoRandom() });
+  const broker = options.broker ?? memoryBroker({ clock, random: pseudoRandom() });
+  const ownId = options.config?.gatewayId ?? gatewayId;
   const [bus, world] = [broker.connect(), broker.connect()];
   const telemetry = new MemoryTelemetry();
   const file = (options.stateFile ?? memoryFile()) as Stage['file'];
   const events: JsonObject[] = [];
   const asked: Json[] = [];
   world.subscribe(
-    gatewaySubjects.events(gatewayId),
+    gatewaySubjects.events(ownId),
     ({ body }) => void (isJsonObject(body) && events.push(body)),
   );
-  world.subscribe(gatewaySubjects.configRequest(gatewayId), ({ body }) => void asked.push(body));
+  world.subscribe(gatewaySubjects.configRequest(ownId), ({ body }) => void asked.push(body));
   const own = options.upstreams ? undefined : httpUpstreams();
   const gateway = await startGateway(
     { ...baseConfig, ...options.config },
@@ -220,17 +226,18 @@ export async function stage(options: StageOptions = {}): Promise<Stage> {
       upstreams: options.upstreams ?? own ?? {},
       listener: httpListener({ host: '127.0.0.1', port: 0 }),
       stateFile: file,
-      sealFile: memoryFile(),
+      sealFile: options.sealFile ?? memoryFile(),
       clock,
-      random: pseudoRandom(),
+      random: options.random ?? pseudoRandom(),
       telemetry,
       ...(options.mounts === undefined ? {} : { mounts: options.mounts }),
+      ...(options.cache === undefined ? {} : { cache: options.cache }),
     },
   );
   let version = 1;
   const configure = async (scope: ConfigScope, payload: JsonObject): Promise<void> => {
     const before = events.length;
-    await world.publish(gatewaySubjects.config(gatewayId, scope), payload);
+    await world.publish(gatewaySubjects.config(ownId, scope), payload);
     const took = (event: JsonObject): boolean =>
       String(event['event_type']).startsWith('config.') &&
       isJsonObject(event['payload']) &&

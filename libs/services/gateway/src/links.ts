@@ -1,6 +1,6 @@
 /** The open conversations, one per instance, made on first use and closed when the instance is gone. */
 
-import type { Instance, Server, TenantId } from '@cruvero/core';
+import type { Instance, Params, Server, TenantId } from '@cruvero/core';
 import {
   UpstreamLink,
   type Ask,
@@ -50,6 +50,28 @@ export class Links {
     await Promise.all(own.map(([, link]) => link.endSession(terms)));
   }
 
+  /**
+   * Notifies the legacy servers with which one client's session has sessions of its own. `told`: instances whose sessions are
+   * shared and which another replica has told; those that this one told are given back.
+   */
+  async notifySessions(
+    tenantId: TenantId,
+    terms: SessionTerms,
+    notification: { readonly method: string; readonly paramsText: string },
+    told: ReadonlySet<string> | undefined,
+  ): Promise<readonly string[]> {
+    const { method, paramsText } = notification;
+    const own = [...this.#links].filter(([key]) => key.startsWith(`${tenantId}/`));
+    const shared = await Promise.all(
+      own.map(async ([, link]) => {
+        const name = `${link.peer.server}/${link.peer.instance.instanceId}`;
+        const unshared = told?.has(name) ?? false;
+        return (await link.notify(terms, method, paramsText, { unshared })) ? name : undefined;
+      }),
+    );
+    return shared.filter((name) => name !== undefined);
+  }
+
   /** Legacy sessions held upstream, for the gauge. */
   sessionCount(): number {
     let count = 0;
@@ -71,13 +93,10 @@ export function plainRequest(
   { message, spoken }: Pick<Inbound, 'message' | 'spoken'>,
   abort: AbortController,
 ): Omit<Ask, 'terms'> {
-  return {
-    method: message.method,
-    params: message.params,
-    meta: spoken.meta,
-    metaChanges: {},
-    changes: {},
-    capabilities: {},
-    abort,
-  };
+  return { ...plainParams(message.method, message.params), meta: spoken.meta, abort };
+}
+
+/** The same without a caller. */
+export function plainParams(method: string, params: Params): Omit<Ask, 'terms' | 'abort'> {
+  return { method, params, meta: undefined, metaChanges: {}, changes: {}, capabilities: {} };
 }

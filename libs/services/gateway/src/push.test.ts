@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SimClock } from '@cruvero/testkit';
-import { aggregate, doorOf, server, tenant } from './calls.fixture.ts';
+import { aggregate, doorOf, server, serverName, tenant } from './calls.fixture.ts';
 import type { Door } from './door.ts';
 import { Push, type ListChange } from './push.ts';
 
 function stage() {
   const clock = new SimClock();
-  const push = new Push(clock);
+  const push = new Push(clock, (_tenant, virtual, of) => virtual === 'notes' && of === 'files');
   const listen = (
     door: Door,
     wants: readonly ListChange[] = ['tools', 'resources', 'prompts'],
@@ -57,6 +57,23 @@ describe('a listening client', () => {
     push.changed(tenant(), server('files'), ['tools']);
     await clock.advance(50);
     assert.deepEqual([prompts.told, other.told, web.told, files.told], [[], [], [], ['tools']]);
+  });
+
+  it('at a virtual server hears of its members only, and of its definition', async () => {
+    const { clock, push, listen } = stage();
+    const notes = listen({ door: 'virtual', name: serverName('notes') });
+    const tools = listen({ door: 'virtual', name: serverName('notes') }, ['tools']);
+    const other = listen({ door: 'virtual', name: serverName('other') });
+    const acme = listen({ door: 'virtual', name: serverName('notes') }, ['tools'], 'acme');
+    const server_ = listen(doorOf('notes'));
+    push.changed(tenant(), server('web'), ['tools']);
+    push.changed(tenant(), server('files'), ['prompts']);
+    await clock.advance(50);
+    assert.deepEqual([notes.told, tools.told, other.told], [['prompts'], [], []]);
+    push.virtualChanged(tenant(), serverName('notes'));
+    await clock.advance(50);
+    assert.deepEqual(notes.told, ['prompts', 'tools', 'resources', 'prompts']);
+    assert.deepEqual([tools.told, other.told, acme.told, server_.told], [['tools'], [], [], []]);
   });
 
   it('that closed hears nothing, not even of what was due', async () => {

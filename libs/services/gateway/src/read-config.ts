@@ -155,13 +155,13 @@ function bounds(read: Reader) {
       orElse: 20_000,
       min: 1,
       max: 1_000_000,
-      help: 'Sessions of clients held; the one idle longest goes first.',
+      help: 'Sessions of clients held in memory; beyond it the one idle longest is forgotten, and revived by its id.',
     }),
     sessionsPerPrincipalMax: read.integer('CRUVERO_MCPGW_SESSIONS_PER_PRINCIPAL_MAX', {
       orElse: 10_000,
       min: 1,
       max: 1_000_000,
-      help: 'Sessions of one principal; beyond it its own idle one goes first.',
+      help: 'Sessions of one principal held in memory; beyond it its own that is idle longest is forgotten, and revived by its id.',
     }),
     sessionIdleMs: read.durationMs('CRUVERO_MCPGW_SESSION_IDLE', {
       orElse: 3_600_000,
@@ -199,7 +199,7 @@ function dialogue(read: Reader) {
       orElse: 600_000,
       min: 1_000,
       max: 3_600_000,
-      help: 'How long a client may take to answer what a server asks in the middle of a call.',
+      help: 'How long a client may take to answer what a server asks in the middle of a call; so long a call waits for its caller to come back (2026-07-28).',
     }),
     parkedMax: read.integer('CRUVERO_MCPGW_PARKED_MAX', {
       orElse: 1_000,
@@ -211,11 +211,11 @@ function dialogue(read: Reader) {
       orElse: 64,
       min: 1,
       max: 100_000,
-      help: 'The same for one principal.',
+      help: 'Calls of one principal that wait for its answers (2026-07-28).',
     }),
     nameStyle: read.oneOf('CRUVERO_MCPGW_NAME_STYLE', ['canonical', 'safe'], {
       orElse: 'canonical',
-      help: 'Names on /mcp: mcp.<server>.<tool>, or [A-Za-z0-9_-]{1,64} for clients that take no dots. ?names=… on the URL overrides it.',
+      help: 'Names on /mcp, /sse and /mcp/v1: mcp.<server>.<tool>, or [A-Za-z0-9_-]{1,64} for clients that take no dots. ?names=… on the URL overrides it.',
     }),
     sealKeys: sealKeys(read),
   };
@@ -225,7 +225,7 @@ function sealKeys(read: Reader): Secret | undefined {
   const name = 'CRUVERO_MCPGW_SEAL_KEY';
   const keys = read.secret(name, {
     optional: true,
-    help: 'Keys of 32 bytes in base64, separated by commas, the same for all replicas: the first seals session ids, all of them open. Without it the gateway makes its own and keeps it in CRUVERO_DATA_DIR.',
+    help: 'Keys of 32 bytes in base64 (`openssl rand -base64 32`), separated by commas, the same for all replicas: the first seals session ids, requestState and task ids, all of them open. Without it the gateway makes its own and keeps it in CRUVERO_DATA_DIR.',
   });
   if (keys && !readSealKeys(keys.reveal()))
     read.refuse(name, 'must be keys of 32 bytes in base64, separated by commas');

@@ -31,10 +31,13 @@ import { Deadline } from './deadline.ts';
 import { initializeResult, negotiate, readInitialize } from './faces.ts';
 import type { Outlet } from './http/call-answer.ts';
 import type { Door } from './door.ts';
+import type { Links } from './links.ts';
 import type { Inbound } from './pipeline.ts';
 import type { Replicas } from './replicas.ts';
+import type { SessionTalk } from './session-talk.ts';
 import type { ClientSession } from './sessions/client-session.ts';
 import type { ClientSessions } from './sessions/sessions.ts';
+import { termsOfSession } from './terms.ts';
 
 export interface ReceiveParts {
   readonly config: Pick<GatewayConfig, 'callDeadlineMs' | 'questionMs' | 'gatewayId'>;
@@ -44,6 +47,8 @@ export interface ReceiveParts {
   readonly dialogues: Dialogues;
   readonly states: RequestStates;
   readonly replicas: Pick<Replicas, 'answer' | 'cancelled'>;
+  readonly talk: Pick<SessionTalk, 'noted' | 'progressed' | 'put'>;
+  readonly links: Pick<Links, 'notifySessions'>;
 }
 
 /** A request as far as its transport knows it. */
@@ -122,6 +127,7 @@ function runLegacy(
     clock: parts.clock,
     gatewayId: parts.config.gatewayId,
     questionMs: parts.config.questionMs,
+    elsewhere: (uid: string, text: string) => parts.talk.put(uid, text),
   };
   const caller: Caller = session
     ? new LegacyCaller(session, outlet, begun.deadline, asking)
@@ -200,13 +206,47 @@ async function goOn(
   return beginDialogue(unsealed, arrival, parts);
 }
 
-/** A notification of a legacy client. Only a cancellation does something; all others are taken as read. */
+/** A notification of a legacy client: what concerns its calls, its answers and its servers is heeded, all others are taken as read. */
 export function takeNotification(
   message: NotificationMessage,
   session: ClientSession | undefined,
   parts: ReceiveParts,
 ): void {
-  if (message.method !== 'notifications/cancelled' || !session) return;
+  if (!session) return;
+  switch (message.method) {
+    case 'notifications/cancelled':
+      return takeCancellation(message, session, parts);
+    case 'notifications/progress':
+      return takeProgress(message, session, parts);
+    case 'notifications/roots/list_changed':
+      void tellServers(message, session, parts);
+  }
+}
+
+/** How far the answer to a question is, for the server that asked. */
+function takeProgress({ params }: NotificationMessage, session: ClientSession, parts: ReceiveParts): void {
+  const idText = paramText(params, 'progressToken');
+  if (idText === undefined) return;
+  const question = session.workIfAny()?.questions.get(idText);
+  if (question) return question.progress?.(params.text);
+  const asker = askerOf(idText);
+  if (asker !== undefined && asker !== parts.config.gatewayId)
+    parts.talk.progressed(asker, session.uid, idText, params.text);
+}
+
+/** Every server with which the client's session has one of its own, here and at other replicas. */
+async function tellServers(
+  { method, params }: NotificationMessage,
+  session: ClientSession,
+  { links, talk }: ReceiveParts,
+): Promise<void> {
+  const { tenantId } = session.facts.principal;
+  const notification = { method, paramsText: params.text };
+  const told = await links.notifySessions(tenantId, termsOfSession(session), notification, undefined);
+  talk.noted(session.uid, { ...notification, told });
+}
+
+function takeCancellation(message: NotificationMessage, session: ClientSession, parts: ReceiveParts): void {
   const requestId = paramText(message.params, 'requestId');
   if (requestId === undefined) return;
   const running = session.workIfAny()?.running.get(requestId);

@@ -99,7 +99,7 @@ export class Replicas {
 
   /** Brings a client's answer to the replica that asked. */
   answer(replica: string, uid: string, idText: string, reply: Reply): void {
-    void this.#tell(replica, { kind: 'answer', uid, idText, reply: { ...reply } });
+    void this.#tell(replica, { kind: 'answer', uid, idText, reply: plainReply(reply) });
   }
 
   ended(uid: string): void {
@@ -186,6 +186,13 @@ export class Replicas {
     else if (kind === 'cancelled' && typeof requestIdText === 'string')
       this.#parts.cancelled(uid, requestIdText);
   }
+}
+
+/** As it goes over the bus: text, whatever else is at hand. */
+function plainReply(reply: Reply): JsonObject {
+  return reply.kind === 'result'
+    ? { kind: 'result', text: reply.text }
+    : { kind: 'error', code: reply.code, text: reply.text };
 }
 
 function lost(replica: string, detail: string): Fault {

@@ -14,6 +14,7 @@ import {
   type CallFacts,
 } from './calls.fixture.ts';
 import { Views } from './catalog/views.ts';
+import { LegacyTasks } from './legacy-tasks.ts';
 import { findServer, selectRoute, type RouteParts } from './route.ts';
 import { sealWith } from './seal.ts';
 import { TaskIds } from './task-ids.ts';
@@ -25,6 +26,7 @@ const fleet = snapshot([
   server('secret', { tenantId: tenant('other') }),
 ]);
 const nothing = { tools: [], resources: [], resourceTemplates: [], prompts: [] };
+const legacyTaskIds = new TaskIds(sealWith([new Uint8Array(32)]), 'legacy-task');
 const parts: RouteParts = {
   catalog: {
     toolOf: (_server, tool) => ({ repeatable: tool === 'look', headers: [] }),
@@ -34,6 +36,7 @@ const parts: RouteParts = {
     }),
   },
   taskIds: new TaskIds(sealWith([new Uint8Array(32)])),
+  legacyTasks: new LegacyTasks(legacyTaskIds, undefined),
 };
 const route = (facts: CallFacts) => selectRoute(permitted({ snapshot: fleet, ...facts }), parts);
 

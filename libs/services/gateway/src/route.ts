@@ -3,6 +3,7 @@
 import {
   exposedName,
   isJsonObject,
+  isLegacyTaskMethod,
   isTaskMethod,
   listKindOf,
   ownedUri,
@@ -25,16 +26,25 @@ import {
 import type { Catalog } from './catalog/catalog.ts';
 import type { SharedDoor } from './catalog/views.ts';
 import type { Permitted, Routed } from './pipeline.ts';
+import type { LegacyTasks } from './legacy-tasks.ts';
 import type { TaskIds } from './task-ids.ts';
 
 /** What routing looks things up in. */
 export interface RouteParts {
   readonly catalog: Pick<Catalog, 'toolOf' | 'views'>;
   readonly taskIds: TaskIds;
+  readonly legacyTasks: Pick<LegacyTasks, 'named'>;
 }
 
 export function selectRoute(call: Permitted, parts: RouteParts): Routed | Fault {
-  if (call.spoken.era === 'modern' && isTaskMethod(call.message.method)) return routeTask(call, parts);
+  const { method } = call.message;
+  if (call.spoken.era === 'modern') {
+    if (isTaskMethod(method)) return routeTask(call, parts);
+    // The extension has none of the others, and a legacy server's own are not for modern callers.
+    if (isLegacyTaskMethod(method)) return { fault: 'unknown_method', method };
+  } else if (call.door.door === 'server' && namesLegacyTask(method)) {
+    return routeLegacyTask(call, call.door.name, parts);
+  }
   return call.door.door === 'server'
     ? routeToServer(call, call.door.name, parts)
     : routeByName(call, call.door, parts);
@@ -131,6 +141,19 @@ function routeTask(call: Permitted, { taskIds }: RouteParts): Routed | Fault {
   const isRead = call.message.method === 'tasks/get';
   const changes = { taskId: JSON.stringify(task.own) };
   return { ...routed(call, server, call.message.method, changes, isRead), pinnedTo: task.instanceId };
+}
+
+const namesLegacyTask = (method: string): boolean => isLegacyTaskMethod(method) && method !== 'tasks/list';
+
+/** Tasks of 2025-11-25 belong to the caller who had them made, too: their ids are sealed like those of the extension. */
+function routeLegacyTask(call: Permitted, name: ServerName, { legacyTasks }: RouteParts): Routed | Fault {
+  const server = findServer(call.snapshot, call.principal.tenantId, name);
+  if ('fault' in server) return server;
+  const task = legacyTasks.named(call);
+  if ('fault' in task) return task;
+  const { method } = call.message;
+  const changes = { taskId: JSON.stringify(task.own) };
+  return { ...routed(call, server, method, changes, method === 'tasks/get'), pinnedTo: task.instanceId };
 }
 
 const tasksExtension = 'io.modelcontextprotocol/tasks';

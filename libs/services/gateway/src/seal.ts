@@ -4,7 +4,7 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 import type { Log, StateFile } from '@cruvero/ports';
 
 /** What a sealed word is for; one made for one purpose opens for no other. */
-export type SealPurpose = 'session' | 'request-state' | 'task';
+export type SealPurpose = 'session' | 'request-state' | 'task' | 'legacy-task' | 'upstream-session';
 
 export interface Seal {
   /** URL-safe text, about a third longer than `text` and 38 characters more. */

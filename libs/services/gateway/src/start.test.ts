@@ -6,7 +6,8 @@ import { readServerName, type JsonObject } from '@cruvero/core';
 import { probe, startModernServer } from '@cruvero/testkit';
 import { Client, eras } from './client.fixture.ts';
 import { gate } from './gate.fixture.ts';
-import { authPayload, keys, memoryFile, stage, until, type Stage } from './gateway.fixture.ts';
+import { FakeFleet } from './fleet.fixture.ts';
+import { authPayload, keys, memoryFile, serverRow, stage, until, type Stage } from './gateway.fixture.ts';
 
 const client = (gateway: Stage, era: 'legacy' | 'modern' = 'modern') =>
   new Client(era, `${gateway.url}/mcp`, keys.alice).open();
@@ -222,5 +223,36 @@ describe('the end', () => {
     assert.ok(performance.now() - fromMs < 2_000);
     assert.equal(await outcome, 'cut');
     await until(() => server.catalogue.aborted === 1, 'the end at the server', 3_000);
+  });
+});
+
+describe('a listening client of a virtual server', () => {
+  it('is told when its definition changes, and when a member does, and of no other server', async () => {
+    const fleet = new FakeFleet();
+    await using gateway = await stage({ upstreams: { http: fleet } });
+    const servers = ['files', 'web'].map((name) => serverRow({ name, endpoint: `http://${name}.test` }));
+    const configure = async (version: number, members: readonly JsonObject[], listed = servers) => {
+      const virtual_servers = [{ tenant_id: 'default', name: 'desk', members }];
+      await gateway.configure('servers', { version, servers: listed, virtual_servers });
+      assert.ok(await gateway.gateway.ready([], 5_000));
+    };
+    await configure(10, [{ server: 'files' }]);
+    const listener = await new Client('legacy', `${gateway.url}/virtual/desk/mcp`, keys.alice).open();
+    await using stream = await listener.listen();
+    const next = async (): Promise<string> => {
+      for (;;) {
+        const { data } = (await stream.next()) ?? assert.fail('the stream ended');
+        if (data !== '') return String((JSON.parse(data) as JsonObject)['method']);
+      }
+    };
+    await configure(11, [{ server: 'files' }], servers.slice(0, 1));
+    await configure(12, [{ server: 'files', tools: ['read_*'] }], servers.slice(0, 1));
+    assert.deepEqual(
+      [await next(), await next(), await next()],
+      ['tools', 'resources', 'prompts'].map((list) => `notifications/${list}/list_changed`),
+      'the server that went was no member',
+    );
+    await configure(13, [{ server: 'files', tools: ['read_*'] }], []);
+    assert.match(await next(), /list_changed$/);
   });
 });

@@ -25,10 +25,11 @@ import type {
   Upstreams,
 } from '@cruvero/ports';
 import { Calls } from './calls.ts';
-import { Dialogues } from './callers/dialogues.ts';
+import type { Dialogues } from './callers/dialogues.ts';
 import { RequestStates } from './callers/request-states.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { GatewayConfig } from './config.ts';
+import { dialogueRooms } from './dialogue-rooms.ts';
 import { startControlLink, type ControlLink } from './control/control-link.ts';
 import { readLastKnown, writeLastKnown, type LastKnown } from './control/last-known.ts';
 import { SnapshotState, type SnapshotChange } from './control/state.ts';
@@ -45,18 +46,19 @@ import { restFacade, restPrefix } from './http/rest-facade.ts';
 import { SseDoor } from './http/sse-door.ts';
 import { Streams } from './http/streams.ts';
 import { Links } from './links.ts';
-import { ResourceEars } from './listening/resource-ears.ts';
+import { LegacyTasks } from './legacy-tasks.ts';
 import type { Door } from './door.ts';
 import { pipeline, type Next } from './pipeline.ts';
-import { Push } from './push.ts';
-import { Replicas } from './replicas.ts';
+import { Push, type IsMember } from './push.ts';
+import type { ResourceEars } from './listening/resource-ears.ts';
+import type { Replicas } from './replicas.ts';
 import { openSeal, type Seal } from './seal.ts';
-import type { ClientSession } from './sessions/client-session.ts';
-import { SessionEars } from './sessions/session-ears.ts';
-import { SessionMethods } from './sessions/session-methods.ts';
-import { ClientSessions } from './sessions/sessions.ts';
+import { sessionMemory } from './session-memory.ts';
+import type { SessionTalk } from './session-talk.ts';
+import type { SessionEars } from './sessions/session-ears.ts';
+import type { SessionMethods } from './sessions/session-methods.ts';
+import { sessionAgeMsMax, type ClientSessions } from './sessions/sessions.ts';
 import { TaskIds } from './task-ids.ts';
-import { termsOfSession } from './terms.ts';
 
 export interface GatewayPorts {
   readonly bus: Bus;
@@ -99,8 +101,20 @@ export async function startGateway(config: GatewayConfig, ports: GatewayPorts): 
   const known = await readLastKnown(ports.stateFile, ports.telemetry.log);
   const seal = await openSeal(config.sealKeys?.reveal(), ports.sealFile, ports.telemetry.log);
   const rooms = furnish(config, ports, known, seal);
-  const { sessions, streams, links, state, catalog, push, calls, control, writer, dialogues, replicas } =
-    rooms;
+  const {
+    sessions,
+    streams,
+    links,
+    state,
+    catalog,
+    push,
+    calls,
+    control,
+    writer,
+    dialogues,
+    replicas,
+    talk,
+  } = rooms;
   const health = readiness(ports.clock, state);
   const sweeper = ports.clock.every(sweepEveryMs, () => {
     sessions.sweep();
@@ -123,7 +137,7 @@ export async function startGateway(config: GatewayConfig, ports: GatewayPorts): 
       calls.endAll();
       dialogues.close();
       sessions.closeAll();
-      await replicas.close();
+      await Promise.all([replicas.close(), talk.close()]);
       // Before the catalog: once closed it knows no lists to write down.
       await writer.close();
       catalog.close();
@@ -173,21 +187,21 @@ interface Rooms {
   readonly sessionMethods: SessionMethods;
   readonly dialogues: Dialogues;
   readonly replicas: Replicas;
+  readonly talk: SessionTalk;
   readonly calls: Calls;
 }
 
 /** The parts, each given just what it uses. Those that tell each other of changes meet in `followed`. */
 function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown, seal: Seal): Rooms {
   const { clock, random, telemetry } = ports;
-  const push = new Push(clock);
-  const links = new Links(config.link, {
-    upstreams: ports.upstreams,
+  const push = new Push(
     clock,
-    random,
-    clientInfo: gatewayInfo(config.version),
-  });
+    memberOf(() => state.current()),
+  );
+  const links = linksOf(config, ports, seal);
   const followed = (change: SnapshotChange): void => {
     catalog.follow(change);
+    tellOfVirtuals(change, push);
     writer.soon();
     forgetGone(change.after, links, balance);
     reportChange(control, change, clock);
@@ -224,85 +238,51 @@ function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown, s
   });
   const states = new RequestStates(seal, clock);
   const taskIds = new TaskIds(seal);
+  const legacyTasks = new LegacyTasks(new TaskIds(seal, 'legacy-task'), ports.cache);
   const { balance, way } = wayOfCalls(
     config,
     ports,
-    { links, catalog, states, taskIds },
+    { links, catalog, states, taskIds, legacyTasks },
     (server, instance, admitted) => reportHealth(control, server, instance.instanceId, admitted),
   );
-  const talk = dialogueRooms(config, ports, { links, states, taskIds }, seal);
-  const { sessionMethods } = talk;
+  const dialogues = dialogueRooms(config, ports, {
+    ...{ links, states, taskIds, legacyTasks, seal },
+    snapshot: () => state.current(),
+  });
+  const { sessionMethods } = dialogues;
   const { version, callsMax } = config;
-  const calls = new Calls({ catalog, links, pipeline: way, sessionMethods, taskIds, version, callsMax });
+  const calls = new Calls({
+    ...{ catalog, links, sessionMethods, taskIds, legacyTasks, version, callsMax },
+    pipeline: way,
+  });
   const streams = new Streams(config, clock);
-  return { push, streams, links, state, catalog, control, writer, states, calls, ...talk };
+  return { push, streams, links, state, catalog, control, writer, states, calls, ...dialogues };
 }
 
-interface TalkParts {
-  readonly links: Links;
-  readonly states: RequestStates;
-  readonly taskIds: TaskIds;
-}
-
-/** What sessions and dialogues need: they span several requests, which may reach several replicas. */
-function dialogueRooms(
-  config: GatewayConfig,
-  ports: GatewayPorts,
-  { links, states, taskIds }: TalkParts,
-  seal: Seal,
-) {
-  const { gatewayId, questionMs, subjectPrefix, callDeadlineMs } = config;
-  const { clock, bus, telemetry } = ports;
-  const dialogues: Dialogues = new Dialogues(config, {
-    clock,
-    gatewayId,
-    states,
-    elsewhere: (...asked) => replicas.resumeElsewhere(...asked),
-  });
-  const sessions: ClientSessions = new ClientSessions(config, {
-    clock,
-    seal,
-    shared: ports.cache,
-    onEnd: (uid) => replicas.ended(uid),
-    onOver: (session) => endUpstream(session, links),
-  });
-  const replicas = new Replicas({
-    bus,
-    clock,
-    gatewayId,
-    subjectPrefix,
-    log: telemetry.log,
-    stepMsMax: callDeadlineMs,
-    resumeHere: (...asked) => dialogues.resumeHere(...asked),
-    answered: (uid, idText, reply) => sessions.byUid(uid)?.workIfAny()?.questions.get(idText)?.answer(reply),
-    ended: (uid) => sessions.endedElsewhere(uid),
-    cancelled: (uid, requestId) => sessions.byUid(uid)?.workIfAny()?.running.get(requestId)?.abort(),
-  });
-  const ears = new SessionEars({ links, clock, gatewayId, questionMs });
-  const sessionMethods = new SessionMethods({ sessions, ears, links });
-  return {
-    dialogues,
-    sessions,
-    replicas,
-    ears,
-    sessionMethods,
-    resourceEars: new ResourceEars({ links, taskIds }),
+function memberOf(snapshot: () => Snapshot): IsMember {
+  return (tenantId, virtual, server) => {
+    const definition = snapshot().virtuals.get(serverKey(tenantId, virtual));
+    return definition?.members.some((member) => member.server === server) ?? false;
   };
 }
 
-/** Its servers need not wait until they notice that nobody comes any more; one that cannot be told will notice. */
-function endUpstream(session: ClientSession, links: Links): void {
-  const work = session.workIfAny();
-  if (!work || work.instances.size + work.feeds.size === 0) return;
-  const servers = new Set([...work.instances.keys(), ...work.feeds.keys()]);
-  void links.endSessions(session.facts.principal.tenantId, servers, termsOfSession(session));
+function tellOfVirtuals({ virtuals }: SnapshotChange, push: Push): void {
+  for (const { tenantId, name } of [...virtuals.added, ...virtuals.changed, ...virtuals.removed])
+    push.virtualChanged(tenantId, name);
+}
+
+function linksOf(config: GatewayConfig, ports: GatewayPorts, seal: Seal): Links {
+  const { upstreams, clock, random, cache } = ports;
+  const clientInfo = gatewayInfo(config.version);
+  const memory = cache && sessionMemory(cache, seal, sessionAgeMsMax);
+  return new Links(config.link, { upstreams, clock, random, clientInfo, ...(memory ? { memory } : {}) });
 }
 
 /** The pipeline with its filters; its order stands in pipeline.ts. */
 function wayOfCalls(
   config: GatewayConfig,
   { clock, random, telemetry, counter }: GatewayPorts,
-  parts: Pick<ForwardParts, 'links' | 'catalog' | 'states' | 'taskIds'>,
+  parts: Pick<ForwardParts, 'links' | 'catalog' | 'states' | 'taskIds' | 'legacyTasks'>,
   onHealth: BalanceParts['onHealth'],
 ): { readonly balance: Balancer; readonly way: Next } {
   const tried: Tried = new WeakMap();

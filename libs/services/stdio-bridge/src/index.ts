@@ -8,5 +8,11 @@ export {
   type StdioBridgeConfig,
   type StdioBridgeParts,
 } from './bridge.ts';
-export { stdioBridgeSettings, type StdioBridgeSettings } from './read-config.ts';
+export {
+  ownChildrenName,
+  ownChildrenRange,
+  ownChildrenSetting,
+  stdioBridgeSettings,
+  type StdioBridgeSettings,
+} from './read-config.ts';
 export { defaultSupervision, type SupervisionPolicy } from './supervision.ts';

@@ -1,6 +1,6 @@
 /**
  * Answers a caller's initialize: from what the child said at its start, for that is initialised once and callers many times;
- * or, where the caller can be asked something, by a child of its own.
+ * or, where the caller can be asked something, by a child of its own, or not at all.
  */
 
 import { changeMembers, isLegacyVersion, paramText, stringParam, type RequestMessage } from '@cruvero/core';
@@ -30,6 +30,7 @@ export async function openSession(
     const own = await instance.ownChildren.start(session);
     if (own) return welcomeByOwn(instance, session, own, message, request, parts);
     if (instance.sessions.get(session.id) !== session) return unreachable('the session was ended');
+    if (parts.bounds.ownChildrenMax > 0) return noChild(instance, session, message);
   }
   return welcome(session, live, message);
 }
@@ -47,6 +48,14 @@ function welcome(session: Session, live: Live, message: RequestMessage): Upstrea
 /** An older version than the child's is granted: what the child sends is a superset of it. */
 function agreed(asked: string | undefined, childs: string): string {
   return asked !== undefined && isLegacyVersion(asked) && asked < childs ? asked : childs;
+}
+
+/** By the child that all use its server would be told that nobody can be asked, which is not so. */
+function noChild(instance: Instance, session: Session, message: RequestMessage): UpstreamResponse {
+  instance.sessions.end(session.id);
+  const detail =
+    'All processes of this server for clients that can be asked are in use (CRUVERO_STDIO_BRIDGE_OWN_CHILDREN_MAX); try again.';
+  return refusal({ fault: 'overloaded', detail, retryAfterMs: 5_000 }, message.idText);
 }
 
 /** The child answers for itself. Without a welcome there is no session. */

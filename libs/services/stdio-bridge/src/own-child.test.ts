@@ -168,16 +168,19 @@ describe('the number of own children', () => {
     assert.equal(count(one, 'bridge_own_children_refused_total'), undefined);
   });
 
-  it('serves whom it cannot give one by the child that all use, and says so', async () => {
+  it('is not to be had while all are in use: the client is told so, and never served by the child that all use', async () => {
     await using one = await rigOf(asks, { ownChildrenMax: 1 });
     const busy = await one.session(asking);
     const going = new Heard(await one.post(call('tools/call', { name: 'a' }), busy));
-    const without = await one.session(asking);
-    const got = await one.post(call('tools/call', { name: 'b' }), without);
-    assert.deepEqual(jsonOf(got).result?.['answered'], {
-      code: -32601,
-      message: 'This client does not serve elicitation/create.',
-    });
+    const sessions = one.bridge.listing()[0];
+    const got = await one.post(call('initialize', { capabilities: asking }));
+    assert.deepEqual(
+      [response(got).status, response(got).headers['mcp-session-id'], response(got).headers['retry-after']],
+      [503, undefined, '5'],
+    );
+    assert.equal(jsonOf(got).error?.code, -31030);
+    assert.match(String(jsonOf(got).error?.message), /CRUVERO_STDIO_BRIDGE_OWN_CHILDREN_MAX/);
+    assert.deepEqual(one.bridge.listing()[0], sessions, 'no session is left behind');
     assert.equal(one.children.all.length, 2);
     assert.equal(count(one, 'bridge_own_children_refused_total'), 1);
     assert.ok(
@@ -186,6 +189,11 @@ describe('the number of own children', () => {
       ),
     );
     assert.equal(going.over, 'open');
+    await one.session();
+    await one.post(reply(going.asked('elicitation/create'), {}), busy);
+    await settle();
+    await one.session(asking);
+    assert.equal(one.children.all.length, 3, 'now it makes room');
   });
 
   it('counts those that are still ending: a new one waits for them', async () => {

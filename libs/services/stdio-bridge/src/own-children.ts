@@ -7,7 +7,7 @@ import type { BridgeSession, BridgeSessions } from './sessions.ts';
 import type { SpawnParts } from './spawn.ts';
 
 export interface OwnChildrenEvents {
-  /** A session had to do without. */
+  /** A session could not have one. */
   onRefused(): void;
   onDeath(): void;
   onQuestion(outcome: QuestionOutcome): void;
@@ -68,7 +68,7 @@ export class OwnChildren {
     this.#events.onRefused();
     // At 0 it is meant so.
     if (max === 0) return;
-    const message = 'all own children are in use: a client that could be asked is served without';
+    const message = 'all own children are in use: a client that can be asked is told to come again';
     this.#parts.log.warn(message, { own_children_max: max });
   }
 

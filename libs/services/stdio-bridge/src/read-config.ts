@@ -51,16 +51,23 @@ export const stdioBridgeSettings =
         ...(publicUrl === undefined ? {} : { publicUrl }),
         ...readHttp(read),
         bounds: {
-          ownChildrenMax: read.integer('CRUVERO_STDIO_BRIDGE_OWN_CHILDREN_MAX', {
-            orElse: defaultBridgeBounds.ownChildrenMax,
-            min: 0,
-            max: 1_000,
-            help: 'Processes of one instance for clients that a server can ask (sampling, elicitation, roots), one for each session; the one idle longest makes room. 0: nobody is asked.',
-          }),
+          ownChildrenMax: ownChildrenSetting(read),
         },
       },
     };
   };
+
+/** Read wherever the bridge runs, as a process of its own or inside another. */
+export function ownChildrenSetting(read: Reader): number {
+  return read.integer(ownChildrenName, {
+    orElse: defaultBridgeBounds.ownChildrenMax,
+    ...ownChildrenRange,
+    help: 'Processes of one stdio server for clients that it can ask (sampling, elicitation, roots), one for each session. The one idle longest makes room; while all are busy, further such sessions are refused. 0: there are none, and nobody is asked.',
+  });
+}
+
+export const ownChildrenName = 'CRUVERO_STDIO_BRIDGE_OWN_CHILDREN_MAX';
+export const ownChildrenRange = { min: 0, max: 1_000 } as const;
 
 function readPublicUrl(read: Reader): string | undefined {
   const name = 'CRUVERO_STDIO_BRIDGE_PUBLIC_URL';

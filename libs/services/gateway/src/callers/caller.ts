@@ -2,6 +2,9 @@
 
 import type { Question, Reply } from '@cruvero/core';
 
+/** Takes the params of a progress notification, with the token that stands in the question. */
+export type Progress = (paramsText: string) => void;
+
 export interface Caller {
   /** Opens the caller's stream before there is anything to tell: the answer will take a while, and can be come back for. */
   begin?(): void;
@@ -9,9 +12,9 @@ export interface Caller {
   notify(text: string): void;
   /**
    * Puts a question of the server to the caller. Always resolves: a question that cannot be put, or that `signal` took back, is
-   * answered with an error. Questions may be put together.
+   * answered with an error. Questions may be put together. `progress` is told how far the answer is, where the caller says so.
    */
-  ask(question: Question, signal: AbortSignal): Promise<Reply>;
+  ask(question: Question, signal: AbortSignal, progress?: Progress): Promise<Reply>;
 }
 
 /** JSON-RPC codes of answers made here in place of the client's: that of a method which the client does not serve, and of refusals. */

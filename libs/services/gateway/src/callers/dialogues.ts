@@ -120,14 +120,15 @@ export class Dialogues {
     return step.at === 'done' ? step.outcome : this.#asked(request, at.replica, at.parkId, step);
   }
 
-  /** A caller that goes away while its call runs again cancels it. */
+  /** A caller that goes away while its call runs again cancels it. One that is being resumed is held no more. */
   async resumeHere(
     resumed: Resumed,
     notify: (text: string) => void,
     signal: AbortSignal,
   ): Promise<Step | Fault> {
     const held = this.#held.get(resumed.parkId);
-    if (!held || held.owner !== resumed.owner || !held.call.isAsking()) return gone;
+    // It may have ended by itself meanwhile: the first step is then its outcome, kept for its caller.
+    if (!held || held.owner !== resumed.owner) return gone;
     this.#held.delete(resumed.parkId);
     held.expiry?.cancel();
     const onAbort = (): void => held.abort.abort();

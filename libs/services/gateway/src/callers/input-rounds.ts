@@ -1,6 +1,9 @@
 /** A modern server's questions to a legacy caller: each is put as a real request, the answers go up with the next round. */
 
 import {
+  faultData,
+  faultMessage,
+  faultTable,
   isFault,
   readInputRequired,
   retryParams,
@@ -46,7 +49,7 @@ export async function answerRounds(
     if (isFault(next)) return next;
     answer = next;
   }
-  return broken(parts, `it still asks for input after ${roundsMax} rounds`);
+  return { ...answer, reply: endless(parts) };
 }
 
 /** All answers by key, or the error that the first question without one brings to the call. */
@@ -76,6 +79,17 @@ function unanswered(question: Question, reply: Extract<Reply, { kind: 'error' }>
       text: JSON.stringify({ content: [{ type: 'text', text: message }], isError: true }),
     };
   return errorReply(-32603, message);
+}
+
+/** The server did its part each time, so this speaks neither against it nor for another attempt: an answer, not a fault. */
+function endless(parts: RoundParts): Reply {
+  const fault = broken(parts, `it still asks for input after ${roundsMax} rounds`);
+  const { code } = faultTable[fault.fault];
+  return {
+    kind: 'error',
+    code,
+    text: JSON.stringify({ code, message: faultMessage(fault), data: faultData(fault) }),
+  };
 }
 
 function broken({ server }: RoundParts, detail: string): Fault {

@@ -2,10 +2,15 @@
 
 import { randomBytes } from 'node:crypto';
 import {
+  changeMembers,
+  isJsonProblem,
+  isObjectAt,
   missingCapability,
   notificationText,
   questionForLegacy,
   requestText,
+  textOf,
+  wholeObject,
   type GatewayId,
   type Question,
   type Reply,
@@ -13,7 +18,7 @@ import {
 import type { Clock } from '@cruvero/ports';
 import type { Deadline } from '../deadline.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
-import { questionLost, questionRefused, type Caller } from './caller.ts';
+import { questionLost, questionRefused, type Caller, type Progress } from './caller.ts';
 
 /** Where one call's messages go. */
 export interface CallOutlet {
@@ -30,6 +35,8 @@ export interface AskingParts {
   readonly gatewayId: GatewayId;
   /** How long a client may take to answer. */
   readonly questionMs: number;
+  /** Puts a message on the session's own stream at another replica; false where none has it open. */
+  readonly elsewhere: (uid: string, text: string) => Promise<boolean>;
 }
 
 /** Questions that one session has open at a time. */
@@ -62,24 +69,29 @@ export class LegacyCaller implements Caller {
     this.#outlet.notify(text);
   }
 
-  async ask(question: Question, signal: AbortSignal): Promise<Reply> {
+  async ask(question: Question, signal: AbortSignal, progress?: Progress): Promise<Reply> {
     const missing = missingCapability(question, this.#session.facts.clientCapabilities);
     if (missing) return questionRefused(question, missing);
     const { questions } = this.#session.work();
     if (questions.size >= questionsMax) return questionLost('Too many questions to this client are open.');
     const idText = questionId(this.#parts.gatewayId);
     const { promise, resolve } = Promise.withResolvers<Reply>();
-    questions.set(idText, { answer: resolve });
+    const token = progress && progressTokenOf(question);
+    questions.set(idText, {
+      answer: resolve,
+      progress: token === undefined ? undefined : (text) => progress?.(withToken(text, token)),
+    });
     const giveUp = (): void => {
       resolve(questionLost('The question was taken back, or not answered in time.'));
-      this.#put(notificationText('notifications/cancelled', `{"requestId":${idText}}`));
+      void this.#put(notificationText('notifications/cancelled', `{"requestId":${idText}}`));
     };
     const timer = this.#parts.clock.after(this.#parts.questionMs, giveUp);
     signal.addEventListener('abort', giveUp, { once: true });
     this.#deadline?.pause();
     try {
-      const own = questionForLegacy(question, randomBytes(12).toString('base64url'));
-      if (!this.#put(requestText(idText, own.method, own.paramsText)))
+      const asked = token === undefined ? question : withOwnToken(question, idText);
+      const own = questionForLegacy(asked, randomBytes(12).toString('base64url'));
+      if (!(await this.#put(requestText(idText, own.method, own.paramsText))))
         return questionLost('The client has no stream open over which it could be asked.');
       return await promise;
     } finally {
@@ -90,9 +102,35 @@ export class LegacyCaller implements Caller {
     }
   }
 
-  #put(text: string): boolean {
-    return this.#outlet.ask(text) || (this.#session.stream?.send(text) ?? false);
+  #put(text: string): boolean | Promise<boolean> {
+    if (this.#outlet.ask(text) || this.#session.stream?.send(text) === true) return true;
+    return this.#parts.elsewhere(this.#session.uid, text);
   }
+}
+
+/** The server's token for how far the answer is, as JSON text. */
+function progressTokenOf({ paramsText }: Question): string | undefined {
+  const meta = metaOf(paramsText);
+  const members = meta === undefined ? undefined : wholeObject(meta);
+  const span = members === undefined || isJsonProblem(members) ? undefined : members.get('progressToken');
+  return meta !== undefined && span ? textOf(meta, span) : undefined;
+}
+
+/** Two servers may use the same token; towards the client each question has its own, its id. */
+function withOwnToken(question: Question, idText: string): Question {
+  const meta = metaOf(question.paramsText) ?? '{}';
+  const _meta = changeMembers(meta, { progressToken: idText });
+  return { ...question, paramsText: changeMembers(question.paramsText, { _meta }) };
+}
+
+function withToken(paramsText: string, tokenText: string): string {
+  return changeMembers(paramsText, { progressToken: tokenText });
+}
+
+function metaOf(paramsText: string): string | undefined {
+  const members = wholeObject(paramsText);
+  const span = isJsonProblem(members) ? undefined : members.get('_meta');
+  return span && isObjectAt(paramsText, span) ? textOf(paramsText, span) : undefined;
 }
 
 const questionIdShape = /^"q:([A-Za-z0-9_-]{1,63}):[A-Za-z0-9_-]{16}"$/;

@@ -47,11 +47,6 @@ export class ParkedCall implements Caller {
     this.#clock = clock;
   }
 
-  /** True while it waits for its caller to come back. */
-  isAsking(): boolean {
-    return this.#open.size > 0 && this.#waiter === undefined;
-  }
-
   notify(text: string): void {
     this.#notify(text);
   }
@@ -76,7 +71,7 @@ export class ParkedCall implements Caller {
     }
   }
 
-  /** The call has its outcome. */
+  /** The call has its outcome, which is kept for the next step where nobody waits for it. */
   settle(outcome: Reply | Fault): void {
     this.#outcome = outcome;
     this.#quiet?.cancel();

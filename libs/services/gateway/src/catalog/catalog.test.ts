@@ -57,7 +57,7 @@ function stage(
   };
   const list = (kind: ListKind = 'tools', profile: PolicyProfile = defaultProfile, of = tenant()) =>
     JSON.parse(
-      catalog.views.list(kind, { door: 'aggregate', names: 'canonical' }, of, profile, 'legacy') ?? '',
+      catalog.views.list(kind, { door: 'aggregate', names: 'canonical' }, of, profile, 'legacy')?.text ?? '',
     ) as Record<string, JsonObject[]> & { _meta?: JsonObject };
   const names = (profile?: PolicyProfile): unknown[] =>
     (list('tools', profile)['tools'] ?? []).map((tool) => tool['name']);

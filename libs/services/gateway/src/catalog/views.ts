@@ -6,7 +6,9 @@ import {
   exposedName,
   filtersTools,
   legacyItem,
+  listShapes,
   modernItem,
+  modernResult,
   nameIndex,
   ownerByName,
   permitTool,
@@ -23,6 +25,7 @@ import {
   type NameIndex,
   type Owned,
   type PolicyProfile,
+  type Reply,
   type Server,
   type ServerName,
   type Snapshot,
@@ -39,16 +42,39 @@ export interface ViewParts {
 
 export type SharedDoor = Exclude<Door, { door: 'server' }>;
 
-/** Results are kept per profile, and profiles may be many. */
-const resultsMax = 2_000;
+/** Results are kept per profile, and profiles may be many: so much of them all together. */
+const keptBytesMax = 64 << 20;
+
+/** A list as it goes out; its text is made again for the few who need it. */
+class ListResult {
+  readonly kind = 'result';
+  readonly pieces: readonly [Buffer];
+  /** Whose view it is; undefined where it is everybody's. */
+  readonly profile: PolicyProfile | undefined;
+
+  constructor(text: string, profile: PolicyProfile | undefined) {
+    this.pieces = [Buffer.from(text)];
+    this.profile = profile;
+  }
+
+  get bytes(): number {
+    return this.pieces[0].length;
+  }
+
+  get text(): string {
+    return this.pieces[0].toString();
+  }
+
+  toJSON(): Reply {
+    return { kind: 'result', text: this.text };
+  }
+}
 
 export class Views {
   readonly #parts: ViewParts;
-  /** Result texts by tenant, door, kind, era and profile; dropped as soon as anything of them changes. */
-  readonly #results = new Map<
-    string,
-    { readonly text: string; readonly profile: PolicyProfile | undefined }
-  >();
+  /** By tenant, door, kind, era and profile; dropped as soon as anything of them changes. */
+  readonly #results = new Map<string, ListResult>();
+  #keptBytes = 0;
   readonly #virtuals = new Map<string, CompiledVirtual>();
   readonly #names = new Map<string, NameIndex>();
 
@@ -57,33 +83,40 @@ export class Views {
   }
 
   clear(): void {
-    this.#results.clear();
+    this.#forgetResults();
     this.#virtuals.clear();
     this.#names.clear();
   }
 
-  /** The result text of a list as this profile may see it; undefined for a virtual server that does not exist. */
+  /** A list as this profile may see it; undefined for a virtual server that does not exist. */
   list(
     kind: ListKind,
     door: SharedDoor,
     tenantId: TenantId,
     profile: PolicyProfile,
     era: Era,
-  ): string | undefined {
+  ): Reply | undefined {
     const hides = kind === 'tools' && profile.enforcementMode === 'enforce' && filtersTools(profile);
     const by = hides ? profile : undefined;
     const key = `${tenantId}/${doorName(door)}/${kind}/${era}/${by?.name ?? ''}`;
     const kept = this.#results.get(key);
     // A call that began under an older policy brings an older profile of the same name.
-    if (kept && kept.profile === by) return kept.text;
+    if (kept && kept.profile === by) return kept;
     const text =
       door.door === 'virtual'
         ? this.#virtualList(kind, door.name, tenantId, by, era)
         : this.#aggregate(kind, door.names, tenantId, by, era);
     if (text === undefined) return undefined;
-    if (this.#results.size >= resultsMax) this.#results.clear();
-    this.#results.set(key, { text, profile: by });
-    return text;
+    const result = new ListResult(era === 'modern' ? modernResult(listShapes[kind].method, text) : text, by);
+    if (this.#keptBytes + result.bytes > keptBytesMax) this.#forgetResults();
+    this.#keptBytes += result.bytes;
+    this.#results.set(key, result);
+    return result;
+  }
+
+  #forgetResults(): void {
+    this.#results.clear();
+    this.#keptBytes = 0;
   }
 
   /** Whose tool or prompt goes by this name at this door. */

@@ -107,19 +107,18 @@ class InstanceBalancer implements Balancer {
 
   async #attempt(call: Routed, instance: Instance): Promise<Reply | Fault> {
     const state = this.#stateOf(call.server, instance);
-    this.#step(call.server, instance, 'asked');
+    this.#step(state, call.server, instance, 'asked');
     state.inFlight += 1;
     try {
       const outcome = await this.#forward(call, instance);
-      this.#step(call.server, instance, isFault(outcome) ? breakerEvent(outcome) : 'succeeded');
+      this.#step(state, call.server, instance, isFault(outcome) ? breakerEvent(outcome) : 'succeeded');
       return outcome;
     } finally {
       state.inFlight -= 1;
     }
   }
 
-  #step(server: Server, instance: Instance, event: BreakerEvent): void {
-    const state = this.#stateOf(server, instance);
+  #step(state: InstanceState, server: Server, instance: Instance, event: BreakerEvent): void {
     const was = state.breaker;
     const is = stepBreaker(was, event, this.#parts.clock.nowMs(), this.#policy);
     state.breaker = is;

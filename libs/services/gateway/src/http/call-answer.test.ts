@@ -8,7 +8,12 @@ import { probe, serveHttp, type ProbeResponse } from '@cruvero/testkit';
 import { CallAnswer } from './call-answer.ts';
 import { resultMessage } from './respond.ts';
 
-const streams = { keepAlive: () => undefined, waitFor: () => undefined, waitedFor: () => undefined };
+const streams = {
+  keepAlive: () => undefined,
+  waitFor: () => undefined,
+  waitedFor: () => undefined,
+  answered: () => undefined,
+};
 
 /** What arrives of what `write` writes. */
 async function written(write: (response: ServerResponse) => void): Promise<ProbeResponse> {

@@ -11,6 +11,7 @@ import {
   resultMessage,
   sendFault,
   sendJson,
+  sendResult,
   sseHeaders,
 } from './respond.ts';
 import type { Streams, Waiting } from './streams.ts';
@@ -23,7 +24,7 @@ export interface Outlet extends CallOutlet {
 export interface AnswerOptions {
   readonly era: Era;
   readonly acceptsSse: boolean;
-  readonly streams: Pick<Streams, 'keepAlive' | 'waitFor' | 'waitedFor'>;
+  readonly streams: Pick<Streams, 'keepAlive' | 'waitFor' | 'waitedFor' | 'answered'>;
   /** Where events are kept for a client that comes back for them; undefined where there is no session. */
   readonly events?: (() => EventLog) | undefined;
   /** The client knows what an event without data is for (2025-11-25). */
@@ -77,7 +78,12 @@ export class CallAnswer implements Outlet, Waiting {
 
   finish(outcome: Reply | Fault): void {
     this.#options.streams.waitedFor(this);
-    if (!this.#response.headersSent) return this.#finishJson(outcome);
+    if (!this.#response.headersSent) this.#finishJson(outcome);
+    else this.#finishStream(outcome);
+    this.#options.streams.answered(this.#response);
+  }
+
+  #finishStream(outcome: Reply | Fault): void {
     this.#write(isFault(outcome) ? errorMessage(this.#idText, faultText(outcome)) : this.#message(outcome));
     if (this.#logged) this.#logged.end();
     else if (!this.#response.writableEnded) this.#response.end();
@@ -103,7 +109,10 @@ export class CallAnswer implements Outlet, Waiting {
   #finishJson(outcome: Reply | Fault): void {
     if (this.#response.destroyed || this.#response.writableEnded) return;
     if (isFault(outcome)) return sendFault(this.#response, outcome, this.#idText, this.#options.era);
-    sendJson(this.#response, replyStatus(outcome, this.#options.era), this.#message(outcome));
+    const status = replyStatus(outcome, this.#options.era);
+    if (outcome.kind === 'result' && outcome.pieces)
+      sendResult(this.#response, status, this.#idText, outcome.pieces);
+    else sendJson(this.#response, status, this.#message(outcome));
   }
 
   #message(reply: Reply): string {

@@ -213,7 +213,10 @@ describe('a path', () => {
       for (const method of ['GET', 'POST', 'DELETE', 'PUT']) {
         const response = await probe(gateway.url, { method, path, headers: [['x-api-key', keys.alice]] });
         assert.equal(response.status, 404, method);
-        assert.match(response.body, /MCP is at \/mcp and \/servers\/<name>\/mcp/);
+        assert.match(
+          response.body,
+          /MCP is at \/mcp, \/servers\/<name>\/mcp and \/virtual\/<name>\/mcp; HTTP\+SSE/,
+        );
       }
     });
   }

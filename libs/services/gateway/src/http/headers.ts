@@ -73,10 +73,10 @@ const paramHeadersMax = 256;
 export function paramHeadersOf(request: IncomingMessage): Readonly<Record<string, string>> {
   const found: Record<string, string> = {};
   let count = 0;
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (!name.startsWith(paramPrefix) || typeof value !== 'string' || (count += 1) > paramHeadersMax)
-      continue;
-    found[name] = value;
+  for (const name in request.headers) {
+    if (!name.startsWith(paramPrefix)) continue;
+    const value = request.headers[name];
+    if (typeof value === 'string' && (count += 1) <= paramHeadersMax) found[name] = value;
   }
   return found;
 }

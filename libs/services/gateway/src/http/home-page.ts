@@ -41,6 +41,8 @@ ${facts.needsKey ? '<p>The key was shown once, at the first start, in the termin
 <ul>
   <li><code>/mcp</code> all servers behind one endpoint; tools are named <code>mcp.&lt;server&gt;.&lt;tool&gt;</code></li>
   <li><code>/servers/&lt;name&gt;/mcp</code> one server, under its own names</li>
+  <li><code>/virtual/&lt;name&gt;/mcp</code> a selection of servers and tools, under names of its own</li>
+  <li><code>/sse</code>, <code>/servers/&lt;name&gt;/sse</code>, <code>/virtual/&lt;name&gt;/sse</code> the same for clients of HTTP+SSE (2024-11-05)</li>
   <li><a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a>, <a href="/metrics">/metrics</a></li>
 </ul>
 </html>

@@ -1,7 +1,16 @@
 /** Puts replies and faults on the wire, in the form in which the caller asked. */
 
 import type { ServerResponse } from 'node:http';
-import { faultData, faultMessage, faultTable, type Era, type Fault, type Reply } from '@cruvero/core';
+import {
+  faultData,
+  faultMessage,
+  faultTable,
+  lengthOf,
+  type Era,
+  type Fault,
+  type Pieces,
+  type Reply,
+} from '@cruvero/core';
 
 /** JSON-RPC error object for a fault. */
 export function faultText(fault: Fault): string {
@@ -63,6 +72,23 @@ export function sendJson(
     ...headers,
   });
   response.end(text);
+}
+
+/** The pieces go as they are, with the envelope before and behind them: a large result is copied nowhere. */
+export function sendResult(response: ServerResponse, status: number, idText: string, result: Pieces): void {
+  if (response.headersSent || response.destroyed) return;
+  const head = Buffer.from(`{"jsonrpc":"2.0","id":${idText},"result":`);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': head.length + lengthOf(result) + 1,
+    'cache-control': 'no-store',
+  });
+  // One write for all of them.
+  response.cork();
+  response.write(head);
+  for (const piece of result) response.write(piece);
+  response.end('}');
+  response.uncork();
 }
 
 /** A fault outside of any call: the id is not known, or there is none. */

@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { encodeSse, sseKeepAlive } from '@cruvero/core';
 import type { Clock, Timer } from '@cruvero/ports';
 import { sseHeaders } from './respond.ts';
+import { UnreadAnswers } from './unread.ts';
 
 export interface StreamBounds {
   readonly streamsMax: number;
@@ -46,6 +47,7 @@ export class Streams {
   /** Answers of calls that have begun as streams: kept alive, ended by their calls. */
   readonly #answers = new Set<ServerResponse>();
   readonly #waiting = new Map<Waiting, number>();
+  readonly #unread = new UnreadAnswers();
   readonly #bounds: StreamBounds;
   readonly #clock: Clock;
   readonly #timer: Timer;
@@ -78,6 +80,11 @@ export class Streams {
 
   waitedFor(answer: Waiting): void {
     this.#waiting.delete(answer);
+  }
+
+  /** The answer was given whole; its client may not read it. */
+  answered(response: ServerResponse): void {
+    this.#unread.given(response, this.#clock.monotonicMs());
   }
 
   /** Headers and a first comment go out at once: some edges hold the headers back until a byte of body comes. */
@@ -132,6 +139,7 @@ export class Streams {
     }
     for (const response of this.#answers) if (response.writableLength === 0) response.write(sseKeepAlive);
     for (const held of this.#held) this.#beatOne(held, nowMs);
+    this.#unread.sweep(nowMs);
   }
 
   #beatOne(held: Held, nowMs: number): void {

@@ -19,7 +19,7 @@ import type { Feed } from '@cruvero/upstream';
 import type { Listener } from './listener.ts';
 import type { Links } from '../links.ts';
 import { findServer, uriOwner } from '../route.ts';
-import { instanceFor, updatedText } from '../sessions/session-ears.ts';
+import { covers, instanceFor, updatedText } from '../sessions/session-ears.ts';
 import { ownerKey } from '../sessions/sessions.ts';
 import type { TaskIds } from '../task-ids.ts';
 import { plainTerms } from '../terms.ts';
@@ -145,14 +145,6 @@ function resourceAt({ door, snapshot, principal }: Listener, exposed: string) {
 
 const isHonoured = (reply: Awaited<ReturnType<Feed['subscribe']>> | undefined): boolean =>
   reply !== undefined && !isFault(reply) && reply.kind === 'result';
-
-/** A server may tell of a part of what was subscribed to (MCP, "Resources", subscriptions). */
-function covers(subscribed: string, uri: string | undefined): boolean {
-  return (
-    uri !== undefined &&
-    (uri === subscribed || uri.startsWith(subscribed.endsWith('/') ? subscribed : `${subscribed}/`))
-  );
-}
 
 function inOrder(asked: readonly string[], served: readonly string[]): readonly string[] {
   const set = new Set(served);

@@ -25,7 +25,15 @@ export interface SessionStream {
 /** A question that was put to the client. */
 export interface OpenQuestion {
   readonly answer: (reply: Reply) => void;
+  /** The client says how far it is: params of its notification. Absent where the server did not ask for that. */
+  readonly progress?: ((paramsText: string) => void) | undefined;
 }
+
+/** What replicas tell one another of a session while it lives. */
+export type SessionChange =
+  | { readonly change: 'used'; readonly atMs: number }
+  | { readonly change: 'level'; readonly atMs: number; readonly level: string }
+  | { readonly change: 'watched' | 'unwatched'; readonly uri: string };
 
 /** What few sessions have at a time; an idle one carries none of it. */
 export interface SessionWork {
@@ -37,6 +45,8 @@ export interface SessionWork {
   readonly feeds: Map<string, Feed>;
   /** Resource URIs that the client subscribed to, as the client names them. */
   readonly uris: Set<string>;
+  /** Those of them that this replica itself subscribed to at their servers. */
+  readonly subscribed: Set<string>;
   /** Servers that were called, with the instance that serves this session there. */
   readonly instances: Map<string, string>;
 }
@@ -46,19 +56,26 @@ export class ClientSession {
   /** Short name of the session, the same on every replica; never shown to clients. */
   readonly uid: string;
   readonly facts: SessionFacts;
+  readonly openedAtMs: number;
+  /** By any replica, as far as it is known here. */
   usedAtMs: number;
+  /** When the other replicas last heard that it is used. */
+  sharedAtMs: number;
   /** Severity that the client asked for by logging/setLevel. */
   logLevel: string | undefined;
+  logLevelAtMs = 0;
   stream: SessionStream | undefined;
   /** Events that a client may ask for again after its connection broke. */
   events: EventLog | undefined;
   #work: SessionWork | undefined;
 
-  constructor(id: string, uid: string, facts: SessionFacts, usedAtMs: number) {
+  constructor(id: string, uid: string, facts: SessionFacts, openedAtMs: number, usedAtMs = openedAtMs) {
     this.id = id;
     this.uid = uid;
     this.facts = facts;
+    this.openedAtMs = openedAtMs;
     this.usedAtMs = usedAtMs;
+    this.sharedAtMs = usedAtMs;
   }
 
   /** Made on first need. */
@@ -68,6 +85,7 @@ export class ClientSession {
       questions: new Map(),
       feeds: new Map(),
       uris: new Set(),
+      subscribed: new Set(),
       instances: new Map(),
     };
     return this.#work;

@@ -3,6 +3,8 @@
 import {
   exposeNotifiedUri,
   isJsonProblem,
+  isObjectAt,
+  objectMembers,
   stringAt,
   wholeObject,
   type Fault,
@@ -11,12 +13,17 @@ import {
 } from '@cruvero/core';
 import type { Feed } from '@cruvero/upstream';
 import { LegacyCaller, type AskingParts } from '../callers/legacy-caller.ts';
+import { roomAt, type LegacyTasks, type TaskRoom } from '../legacy-tasks.ts';
 import type { Links } from '../links.ts';
+import type { Heard } from '../session-talk.ts';
 import { termsOfSession } from '../terms.ts';
 import type { ClientSession } from './client-session.ts';
 
 export interface EarParts extends AskingParts {
   readonly links: Links;
+  readonly legacyTasks: LegacyTasks;
+  /** For the session's stream at another replica. */
+  readonly heard: (uid: string, heard: Heard) => void;
 }
 
 const nothing = { lists: new Set<never>(), uris: [], taskIds: [] };
@@ -38,15 +45,40 @@ export class SessionEars {
       const detail = 'it has no running instance';
       return { fault: 'upstream_unavailable', server: server.name, detail, neverLeft: true };
     }
+    const { legacyTasks } = this.#parts;
+    const room = roomAt(session.facts.principal, session, server, instance);
     const asker = new LegacyCaller(session, onStream(session), undefined, this.#parts);
-    const feed = this.#parts.links.of(server, instance).listen(termsOfSession(session), nothing, {
-      onNotification: (text) => deliver(session, server, text),
-      onRequest: (question, signal) => asker.ask(question, signal),
+    const terms = termsOfSession(session);
+    const link = this.#parts.links.of(server, instance);
+    const say = (text: string): void => {
+      if (session.stream?.send(text) === true) return;
+      this.#parts.heard(session.uid, { server: server.name, shared: link.shares(terms), text });
+    };
+    const feed = link.listen(terms, nothing, {
+      onNotification: (text) => this.#deliver(session, server, room, text, say),
+      onRequest: (question, signal, progress) =>
+        legacyTasks.asked(room, question, (mapped) => asker.ask(mapped, signal, progress)),
       onState: () => undefined,
-      onGap: () => tellUpdated(session, server),
+      onGap: () => tellUpdated(session, server, say),
     });
     feeds.set(server.name, feed);
     return feed;
+  }
+
+  /** Changes of lists come from the catalog, for every server alike. */
+  #deliver(
+    session: ClientSession,
+    server: Server,
+    room: TaskRoom,
+    text: string,
+    say: (text: string) => void,
+  ): void {
+    const members = wholeObject(text);
+    const method = isJsonProblem(members) ? undefined : stringAt(text, members.get('method'));
+    if (method === undefined || method.endsWith('/list_changed')) return;
+    this.#parts.legacyTasks.notified(room, text, (told) => {
+      say(session.facts.door.door === 'server' ? told : exposeNotifiedUri(server.name, told));
+    });
   }
 }
 
@@ -60,19 +92,41 @@ export function instanceFor(server: Server, instanceId: string | undefined): Ins
   return known ?? server.instances.find((i) => i.health !== 'expired');
 }
 
-/** Changes of lists come from the catalog, for every server alike. */
-function deliver(session: ClientSession, server: Server, text: string): void {
+/**
+ * What another replica heard from a server for this session, whose stream is here. Where each replica has a session of its own
+ * there, this one hears the server itself, but for the resources that only the other one has subscribed to.
+ */
+export function takeHeard(session: ClientSession, { server, shared, text }: Heard): void {
+  const work = session.workIfAny();
+  if (!shared && work?.feeds.has(server) === true) {
+    const uri = updatedUri(text);
+    if (uri === undefined || [...work.subscribed].some((one) => covers(one, uri))) return;
+  }
+  session.stream?.send(text);
+}
+
+function updatedUri(text: string): string | undefined {
   const members = wholeObject(text);
-  const method = isJsonProblem(members) ? undefined : stringAt(text, members.get('method'));
-  if (method === undefined || method.endsWith('/list_changed')) return;
-  session.stream?.send(session.facts.door.door === 'server' ? text : exposeNotifiedUri(server.name, text));
+  if (isJsonProblem(members) || stringAt(text, members.get('method')) !== 'notifications/resources/updated')
+    return undefined;
+  const params = members.get('params');
+  const inner = params && isObjectAt(text, params) ? objectMembers(text, params.start) : undefined;
+  return inner === undefined || isJsonProblem(inner) ? undefined : stringAt(text, inner.get('uri'));
+}
+
+/** A server may tell of a part of what was subscribed to (MCP, "Resources", subscriptions). */
+export function covers(subscribed: string, uri: string | undefined): boolean {
+  return (
+    uri !== undefined &&
+    (uri === subscribed || uri.startsWith(subscribed.endsWith('/') ? subscribed : `${subscribed}/`))
+  );
 }
 
 /** Something may have been missed: every resource that was subscribed to may have changed. */
-function tellUpdated(session: ClientSession, server: Server): void {
+function tellUpdated(session: ClientSession, server: Server, say: (text: string) => void): void {
   const own = session.facts.door.door === 'server' ? '' : `mcp://${server.name}/`;
   for (const uri of session.workIfAny()?.uris ?? []) {
-    if (uri.startsWith(own)) session.stream?.send(updatedText(uri));
+    if (uri.startsWith(own)) say(updatedText(uri));
   }
 }
 

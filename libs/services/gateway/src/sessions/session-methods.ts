@@ -1,17 +1,27 @@
 /** Requests that change a legacy session: the level of its log messages, and the resources that it watches. */
 
-import { isFault, serverKey, stringParam, type Fault, type Reply, type Server } from '@cruvero/core';
-import type { Feed } from '@cruvero/upstream';
-import { plainRequest, type Links } from '../links.ts';
+import {
+  isFault,
+  paramsFrom,
+  serverKey,
+  stringParam,
+  type Fault,
+  type Reply,
+  type Server,
+} from '@cruvero/core';
+import type { Clock } from '@cruvero/ports';
+import type { Ask, Feed } from '@cruvero/upstream';
+import { plainParams, plainRequest, type Links } from '../links.ts';
 import type { Permitted } from '../pipeline.ts';
 import { findServer, uriOwner } from '../route.ts';
 import { termsOfSession } from '../terms.ts';
-import type { ClientSession } from './client-session.ts';
+import type { ClientSession, SessionChange } from './client-session.ts';
 import { instanceFor, type SessionEars } from './session-ears.ts';
 import type { ClientSessions } from './sessions.ts';
 
 export interface SessionMethodParts {
   readonly sessions: Pick<ClientSessions, 'changed'>;
+  readonly clock: Clock;
   readonly ears: SessionEars;
   readonly links: Links;
 }
@@ -55,12 +65,54 @@ export class SessionMethods {
 
   /** Watches again what the session watched at a replica that is gone. */
   restore(call: Pick<Permitted, 'snapshot' | 'principal' | 'door'>, session: ClientSession): void {
-    const work = session.workIfAny();
-    if (!work || work.feeds.size > 0) return;
-    for (const uri of work.uris) {
-      const at = this.#at(call, session, uri);
-      if (!isFault(at)) void at.feed.subscribe(at.own, new AbortController());
-    }
+    for (const uri of session.workIfAny()?.uris ?? []) this.#watch(call, session, uri);
+  }
+
+  /** Goes along with what the client told another replica. */
+  follow(
+    call: Pick<Permitted, 'snapshot' | 'principal' | 'door'>,
+    session: ClientSession,
+    change: SessionChange,
+  ): void {
+    if (change.change === 'level') this.#followLevel(call, session, change.level);
+    else if (change.change === 'watched' && session.stream) this.#watch(call, session, change.uri);
+    else if (change.change === 'unwatched') this.#unwatch(call, session, change.uri);
+  }
+
+  #watch(
+    call: Pick<Permitted, 'snapshot' | 'principal' | 'door'>,
+    session: ClientSession,
+    uri: string,
+  ): void {
+    const { subscribed } = session.work();
+    const at = subscribed.has(uri) ? undefined : this.#at(call, session, uri);
+    if (!at || isFault(at)) return;
+    subscribed.add(uri);
+    void at.feed.subscribe(at.own, new AbortController()).then((reply) => {
+      if (isFault(reply) || reply.kind === 'error') subscribed.delete(uri);
+    });
+  }
+
+  #unwatch(
+    call: Pick<Permitted, 'snapshot' | 'principal' | 'door'>,
+    session: ClientSession,
+    uri: string,
+  ): void {
+    if (session.workIfAny()?.subscribed.delete(uri) !== true) return;
+    const at = this.#at(call, session, uri);
+    if (!isFault(at)) void at.feed.unsubscribe(at.own, new AbortController());
+  }
+
+  /** Sessions that all replicas use were told by the one that the client told. */
+  #followLevel(
+    call: Pick<Permitted, 'snapshot' | 'principal' | 'door'>,
+    session: ClientSession,
+    level: string,
+  ): void {
+    const params = paramsFrom(JSON.stringify({ level }));
+    const request = { ...plainParams('logging/setLevel', params), abort: new AbortController() };
+    for (const server of this.#serversOf(call, session))
+      void this.#tellLevel(request, session, server, { unshared: true });
   }
 
   /** Where the server has no say in it, the gateway keeps the level and tells modern servers with each request. */
@@ -69,9 +121,11 @@ export class SessionMethods {
     if (level === undefined || !levels.has(level))
       return { fault: 'bad_params', detail: `params.level is one of: ${[...levels].join(', ')}.` };
     session.logLevel = level;
-    this.#parts.sessions.changed(session);
+    session.logLevelAtMs = this.#parts.clock.nowMs();
+    this.#parts.sessions.changed(session, { change: 'level', atMs: session.logLevelAtMs, level });
+    const request = plainRequest(call, call.abort);
     const told = await Promise.all(
-      this.#serversOf(call, session).map((server) => this.#tellLevel(call, session, server)),
+      this.#serversOf(call, session).map((server) => this.#tellLevel(request, session, server)),
     );
     // At a server's own door its own answer counts; behind the others nobody is to suffer for one server.
     const refused =
@@ -79,7 +133,10 @@ export class SessionMethods {
     return refused ?? done;
   }
 
-  #serversOf(call: Permitted, session: ClientSession): readonly Server[] {
+  #serversOf(
+    call: Pick<Permitted, 'snapshot' | 'principal' | 'door'>,
+    session: ClientSession,
+  ): readonly Server[] {
     const { tenantId } = call.principal;
     const names =
       call.door.door === 'server' ? [call.door.name] : [...(session.workIfAny()?.instances.keys() ?? [])];
@@ -89,17 +146,20 @@ export class SessionMethods {
   }
 
   async #tellLevel(
-    call: Permitted,
+    request: Omit<Ask, 'terms'>,
     session: ClientSession,
     server: Server,
+    { unshared = false } = {},
   ): Promise<Reply | Fault | undefined> {
     const instance = instanceFor(server, session.workIfAny()?.instances.get(server.name));
     if (!instance) return undefined;
     const link = this.#parts.links.of(server, instance);
+    const terms = termsOfSession(session);
+    if (unshared && link.shares(terms)) return undefined;
     const face = await link.face();
     if (isFault(face) || face.era === 'modern' || face.capabilities['logging'] === undefined)
       return undefined;
-    const answer = await link.request({ ...plainRequest(call, call.abort), terms: termsOfSession(session) });
+    const answer = await link.request({ ...request, terms });
     return isFault(answer) ? answer : answer.reply;
   }
 
@@ -107,7 +167,7 @@ export class SessionMethods {
     const uri = stringParam(call.message.params, 'uri');
     const at = this.#at(call, session, uri);
     if (isFault(at)) return at;
-    const { uris } = session.work();
+    const { uris, subscribed } = session.work();
     if (uris.size >= urisMax && !uris.has(at.exposed)) {
       const detail = `A session watches ${urisMax} resources at most; unsubscribe from some first.`;
       return { fault: 'bad_request', detail };
@@ -117,7 +177,8 @@ export class SessionMethods {
     const reply = await at.feed.subscribe(at.own, call.abort);
     if (isFault(reply) || reply.kind === 'error') return reply;
     uris.add(at.exposed);
-    this.#parts.sessions.changed(session);
+    subscribed.add(at.exposed);
+    this.#parts.sessions.changed(session, { change: 'watched', uri: at.exposed });
     return reply;
   }
 
@@ -125,9 +186,11 @@ export class SessionMethods {
     const uri = stringParam(call.message.params, 'uri');
     const at = this.#at(call, session, uri);
     if (isFault(at)) return at;
-    const { uris } = session.work();
+    const { uris, subscribed } = session.work();
     if (!uris.delete(at.exposed)) return done;
-    this.#parts.sessions.changed(session);
+    this.#parts.sessions.changed(session, { change: 'unwatched', uri: at.exposed });
+    // Another replica subscribed to it, and takes it back now.
+    if (!subscribed.delete(at.exposed)) return done;
     return at.feed.unsubscribe(at.own, call.abort);
   }
 

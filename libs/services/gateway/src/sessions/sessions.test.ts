@@ -5,10 +5,10 @@ import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { memoryCache } from '@cruvero/adapter-memory';
 import type { Cache } from '@cruvero/ports';
-import { SimClock } from '@cruvero/testkit';
+import { settle, SimClock } from '@cruvero/testkit';
 import { aggregate, alice, doorOf } from '../calls.fixture.ts';
 import { sealWith, type Seal } from '../seal.ts';
-import type { SessionFacts } from './client-session.ts';
+import type { SessionChange, SessionFacts } from './client-session.ts';
 import { ClientSessions, sessionAgeMsMax, type SessionBounds } from './sessions.ts';
 
 const idleMs = 60_000;
@@ -24,7 +24,7 @@ const seal = sealWith([randomBytes(32)]);
 
 interface Scene {
   readonly clock?: SimClock;
-  readonly shared?: Cache;
+  readonly shared?: Cache | undefined;
   readonly seal?: Seal;
   readonly bounds?: Partial<SessionBounds>;
 }
@@ -33,6 +33,7 @@ function replica(scene: Scene = {}) {
   const clock = scene.clock ?? new SimClock();
   const ended: string[] = [];
   const over: string[] = [];
+  const changes: SessionChange[] = [];
   const sessions = new ClientSessions(
     { sessionsMax: 100, sessionsPerPrincipalMax: 100, sessionIdleMs: idleMs, ...scene.bounds },
     {
@@ -40,10 +41,11 @@ function replica(scene: Scene = {}) {
       seal: scene.seal ?? seal,
       shared: scene.shared,
       onEnd: (uid) => ended.push(uid),
+      onChange: (_uid, change) => changes.push(change),
       onOver: (session) => over.push(session.uid),
     },
   );
-  return { clock, sessions, ended, over };
+  return { clock, sessions, ended, over, changes };
 }
 
 describe('a session', () => {
@@ -93,7 +95,7 @@ describe('a session', () => {
     const session = first.sessions.open(facts);
     session.logLevel = 'warning';
     session.work().uris.add('mcp://files/a');
-    first.sessions.changed(session);
+    first.sessions.changed(session, { change: 'level', atMs: clock.nowMs(), level: 'warning' });
     const revived = await replica({ clock, shared }).sessions.revive(session.id, alice, aggregate);
     assert.equal(revived?.logLevel, 'warning');
     assert.deepEqual([...(revived?.workIfAny()?.uris ?? [])], ['mcp://files/a']);
@@ -150,10 +152,106 @@ describe('a session', () => {
     const [used, left] = [first.sessions.open(facts), first.sessions.open(facts)];
     await clock.advance(idleMs / 2);
     first.sessions.find(used.id, alice, aggregate);
-    await clock.advance(idleMs / 2);
+    // What was written down last may be a quarter older than the last use.
+    await clock.advance(idleMs * 0.75);
     const second = replica({ clock, shared });
     assert.ok(await second.sessions.revive(used.id, alice, aggregate));
     assert.equal(await second.sessions.revive(left.id, alice, aggregate), undefined);
+  });
+
+  it('used every minute, or with a stream open, is alive for a replica that comes late', async () => {
+    const clock = new SimClock();
+    const shared = memoryCache({ clock });
+    const first = replica({ clock, shared, bounds: { sessionIdleMs: 60 * 60_000 } });
+    const [used, streaming] = [first.sessions.open(facts), first.sessions.open(facts)];
+    streaming.stream = { send: () => true, end: () => undefined };
+    for (let minute = 0; minute < 150; minute += 1) {
+      await clock.advance(60_000);
+      first.sessions.find(used.id, alice, aggregate);
+      first.sessions.sweep();
+    }
+    const second = replica({ clock, shared, bounds: { sessionIdleMs: 60 * 60_000 } });
+    assert.ok(await second.sessions.revive(used.id, alice, aggregate));
+    assert.ok(await second.sessions.revive(streaming.id, alice, aggregate));
+    assert.ok(first.changes.length <= 2 * (4 * 2.5 + 1), 'and not every use is told');
+  });
+
+  it('used at one replica is not over at another that has it too, with a shared store or without', async () => {
+    for (const shared of [undefined, memoryCache({ clock: new SimClock() })]) {
+      const clock = new SimClock();
+      const [first, idle] = [replica({ clock, shared }), replica({ clock, shared })];
+      const session = first.sessions.open(facts);
+      await idle.sessions.revive(session.id, alice, aggregate);
+      for (let step = 0; step < 20; step += 1) {
+        await clock.advance(idleMs / 5);
+        first.sessions.find(session.id, alice, aggregate);
+        for (const change of first.changes.splice(0)) idle.sessions.changedElsewhere(session.uid, change);
+        idle.sessions.sweep();
+        await settle();
+      }
+      assert.deepEqual(idle.over, []);
+      assert.ok(idle.sessions.find(session.id, alice, aggregate));
+    }
+  });
+
+  it('whose use elsewhere was told to nobody is looked up in the shared store before it is over', async () => {
+    const clock = new SimClock();
+    const shared = memoryCache({ clock });
+    const [first, idle] = [replica({ clock, shared }), replica({ clock, shared })];
+    const session = first.sessions.open(facts);
+    await idle.sessions.revive(session.id, alice, aggregate);
+    await clock.advance(idleMs * 0.9);
+    first.sessions.find(session.id, alice, aggregate);
+    await clock.advance(idleMs * 0.2);
+    idle.sessions.sweep();
+    await settle();
+    assert.equal(idle.sessions.size, 1);
+    await clock.advance(idleMs);
+    idle.sessions.sweep();
+    await settle();
+    assert.deepEqual(idle.over, [session.uid]);
+  });
+
+  it('that ended stays so, though another replica wrote its use down behind that', async () => {
+    const clock = new SimClock();
+    const shared = memoryCache({ clock });
+    const [first, second] = [replica({ clock, shared }), replica({ clock, shared })];
+    const session = first.sessions.open(facts);
+    const there = await second.sessions.revive(session.id, alice, aggregate);
+    first.sessions.end(session);
+    if (there) second.sessions.changed(there, { change: 'used', atMs: clock.nowMs() });
+    second.sessions.endedElsewhere(session.uid);
+    await settle();
+    assert.equal(await replica({ clock, shared }).sessions.revive(session.id, alice, aggregate), undefined);
+  });
+
+  it('goes along with what another replica was told, the newest level counts', () => {
+    const { sessions } = replica();
+    const session = sessions.open(facts);
+    const hear = (change: SessionChange) => sessions.changedElsewhere(session.uid, change);
+    assert.equal(hear({ change: 'level', atMs: 2, level: 'error' }), session);
+    assert.equal(hear({ change: 'level', atMs: 1, level: 'debug' }), undefined, 'it is older');
+    assert.equal(session.logLevel, 'error');
+    assert.equal(hear({ change: 'watched', uri: 'a' }), session);
+    assert.equal(hear({ change: 'watched', uri: 'a' }), undefined);
+    assert.deepEqual([...session.work().uris], ['a']);
+    assert.equal(hear({ change: 'unwatched', uri: 'a' }), session);
+    assert.equal(hear({ change: 'unwatched', uri: 'a' }), undefined);
+    assert.equal(sessions.changedElsewhere('unknown', { change: 'watched', uri: 'a' }), undefined);
+  });
+
+  it('ends with its age also where it is held and in use', async () => {
+    const { clock, sessions, over } = replica();
+    const [asked, streaming] = [sessions.open(facts), sessions.open(facts)];
+    for (const session of [asked, streaming]) session.work().running.set('1', new AbortController());
+    await clock.advance(sessionAgeMsMax - 1);
+    sessions.sweep();
+    assert.ok(sessions.find(asked.id, alice, aggregate));
+    await clock.advance(1);
+    assert.equal(sessions.find(asked.id, alice, aggregate), undefined);
+    sessions.sweep();
+    assert.deepEqual(over, [asked.uid, streaming.uid]);
+    assert.equal(sessions.size, 0);
   });
 
   it('ends with its age, however often it is used', async () => {

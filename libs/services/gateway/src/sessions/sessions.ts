@@ -8,7 +8,7 @@ import { isJsonObject, type JsonObject, type Principal } from '@cruvero/core';
 import type { Cache, Clock } from '@cruvero/ports';
 import { doorKey, readDoor, type Door } from '../door.ts';
 import type { Seal } from '../seal.ts';
-import { ClientSession, type SessionFacts } from './client-session.ts';
+import { ClientSession, type SessionChange, type SessionFacts } from './client-session.ts';
 import { Ended } from './ended.ts';
 
 export interface SessionBounds {
@@ -24,6 +24,8 @@ export interface SessionParts {
   readonly shared?: Cache | undefined;
   /** Told when a session ends by its client's wish, so that other replicas end it too. */
   readonly onEnd?: ((uid: string) => void) | undefined;
+  /** Told what changes in a session, so that other replicas which have it go along. */
+  readonly onChange?: ((uid: string, change: SessionChange) => void) | undefined;
   /** Told before a session that never comes back is closed, with what it has under way still in it. */
   readonly onOver?: ((session: ClientSession) => void) | undefined;
 }
@@ -33,6 +35,7 @@ export const sessionAgeMsMax = 7 * 86_400_000;
 
 export class ClientSessions {
   readonly #sessions = new Map<string, ClientSession>();
+  readonly #byUid = new Map<string, ClientSession>();
   readonly #perPrincipal = new Map<string, number>();
   readonly #ended: Ended;
   readonly #bounds: SessionBounds;
@@ -55,7 +58,7 @@ export class ClientSessions {
     const id = this.#parts.seal.seal('session', sealedText(uid, nowMs, facts));
     const session = new ClientSession(id, uid, facts, nowMs);
     this.#keep(session);
-    this.#share(session);
+    this.#write(session);
     return session;
   }
 
@@ -63,6 +66,10 @@ export class ClientSessions {
   find(id: string, principal: Principal, door: Door): ClientSession | undefined {
     const session = this.#sessions.get(id);
     if (!session || !fits(session.facts, principal, door)) return undefined;
+    if (this.#isAged(session)) {
+      this.#expire(session);
+      return undefined;
+    }
     this.#use(session);
     return session;
   }
@@ -78,43 +85,51 @@ export class ClientSessions {
     if (this.#ended.has(opened.uid)) return undefined;
     const state = readShared(kept);
     const nowMs = this.#parts.clock.nowMs();
-    if (
-      state.ended ||
-      (state.usedAtMs !== undefined && nowMs - state.usedAtMs >= this.#bounds.sessionIdleMs)
-    ) {
-      return undefined;
-    }
-    const session = new ClientSession(id, opened.uid, opened.facts, nowMs);
+    // It may have been used for so long after that was written down.
+    const idleMs = this.#bounds.sessionIdleMs + this.#shareEveryMs;
+    if (state.ended || (state.usedAtMs !== undefined && nowMs - state.usedAtMs >= idleMs)) return undefined;
+    const session = new ClientSession(id, opened.uid, opened.facts, opened.openedAtMs, nowMs);
     session.logLevel = state.logLevel;
     for (const uri of state.uris) session.work().uris.add(uri);
     this.#keep(session);
+    session.sharedAtMs = state.usedAtMs ?? 0;
+    this.#used(session);
     return session;
   }
 
   /** The session of this short name, where this replica has it. */
   byUid(uid: string): ClientSession | undefined {
-    for (const session of this.#sessions.values()) if (session.uid === uid) return session;
-    return undefined;
+    return this.#byUid.get(uid);
   }
 
-  /** Writes down for the other replicas what changed. */
-  changed(session: ClientSession): void {
-    this.#share(session);
+  /** Tells the other replicas what changed here, and writes it down for those that have not met the session yet. */
+  changed(session: ClientSession, change: SessionChange): void {
+    this.#write(session);
+    this.#parts.onChange?.(session.uid, change);
+  }
+
+  /** Another replica said so. The session where this one has it, and did not know it yet. */
+  changedElsewhere(uid: string, change: SessionChange): ClientSession | undefined {
+    const session = this.#byUid.get(uid);
+    return session && follow(session, change) ? session : undefined;
   }
 
   /** By its client's wish: it is gone everywhere. */
   end(session: ClientSession): void {
     this.#over(session);
     this.#ended.add(session.uid);
-    void this.#parts.shared?.set(sharedKey(session.uid), '{"ended":true}', sessionAgeMsMax);
+    this.#writeEnd(session);
     this.#parts.onEnd?.(session.uid);
   }
 
   /** Another replica was told so. */
   endedElsewhere(uid: string): void {
     this.#ended.add(uid);
-    const session = this.byUid(uid);
-    if (session) this.#over(session);
+    const session = this.#byUid.get(uid);
+    if (!session) return;
+    this.#over(session);
+    // A use here may have been written down behind its end.
+    this.#writeEnd(session);
   }
 
   /** A session with an open stream, or with a call under way, is in use. */
@@ -122,8 +137,9 @@ export class ClientSessions {
     const nowMs = this.#parts.clock.nowMs();
     for (const session of this.#sessions.values()) {
       session.events?.sweep(nowMs);
-      if (session.isBusy()) session.usedAtMs = nowMs;
-      else if (nowMs - session.usedAtMs >= this.#bounds.sessionIdleMs) this.#expire(session);
+      if (this.#isAged(session)) this.#expire(session);
+      else if (session.isBusy()) this.#used(session);
+      else if (this.#isIdle(session)) void this.#expireUnlessUsed(session);
     }
     this.#ended.sweep();
   }
@@ -155,17 +171,46 @@ export class ClientSessions {
         : undefined;
     if (oldest) this.#drop(oldest);
     this.#sessions.set(session.id, session);
+    this.#byUid.set(session.uid, session);
     this.#perPrincipal.set(owner, (this.#perPrincipal.get(owner) ?? 0) + 1);
   }
 
   #use(session: ClientSession): void {
-    const nowMs = this.#parts.clock.nowMs();
-    const before = session.usedAtMs;
-    session.usedAtMs = nowMs;
+    this.#used(session);
     // A Map keeps insertion order: the first one is the one unused for longest.
     this.#sessions.delete(session.id);
     this.#sessions.set(session.id, session);
-    if (nowMs - before > this.#bounds.sessionIdleMs / 4) this.#share(session);
+  }
+
+  #used(session: ClientSession): void {
+    const nowMs = this.#parts.clock.nowMs();
+    session.usedAtMs = nowMs;
+    if (nowMs - session.sharedAtMs < this.#shareEveryMs) return;
+    this.changed(session, { change: 'used', atMs: nowMs });
+  }
+
+  /** Often enough that no replica takes for idle what another one uses, and not with every request. */
+  get #shareEveryMs(): number {
+    return this.#bounds.sessionIdleMs / 4;
+  }
+
+  #isAged({ openedAtMs }: ClientSession): boolean {
+    return this.#parts.clock.nowMs() - openedAtMs >= sessionAgeMsMax;
+  }
+
+  #isIdle({ usedAtMs }: ClientSession): boolean {
+    return this.#parts.clock.nowMs() - usedAtMs >= this.#bounds.sessionIdleMs;
+  }
+
+  /** What another replica said of it may have been lost on the way. */
+  async #expireUnlessUsed(session: ClientSession): Promise<void> {
+    const { shared } = this.#parts;
+    if (shared) {
+      const { usedAtMs = 0 } = readShared(await shared.get(sharedKey(session.uid)));
+      session.usedAtMs = Math.max(session.usedAtMs, usedAtMs);
+      if (!this.#isIdle(session) || session.isBusy() || this.#byUid.get(session.uid) !== session) return;
+    }
+    this.#expire(session);
   }
 
   #expire(session: ClientSession): void {
@@ -191,6 +236,7 @@ export class ClientSessions {
 
   #drop(session: ClientSession): void {
     if (!this.#sessions.delete(session.id)) return;
+    this.#byUid.delete(session.uid);
     const owner = ownerKey(session.facts.principal);
     const left = (this.#perPrincipal.get(owner) ?? 1) - 1;
     if (left > 0) this.#perPrincipal.set(owner, left);
@@ -198,12 +244,41 @@ export class ClientSessions {
     session.close();
   }
 
-  #share(session: ClientSession): void {
+  #write(session: ClientSession): void {
+    session.sharedAtMs = session.usedAtMs;
     const { shared } = this.#parts;
     if (!shared) return;
     const uris = [...(session.workIfAny()?.uris ?? [])];
     const state = { usedAtMs: session.usedAtMs, logLevel: session.logLevel, uris };
     void shared.set(sharedKey(session.uid), JSON.stringify(state), sessionAgeMsMax);
+  }
+
+  #writeEnd({ uid }: ClientSession): void {
+    void this.#parts.shared?.set(sharedKey(uid), '{"ended":true}', sessionAgeMsMax);
+  }
+}
+
+/** True where it was news. */
+function follow(session: ClientSession, said: SessionChange): boolean {
+  switch (said.change) {
+    case 'used':
+      if (said.atMs <= session.usedAtMs) return false;
+      session.usedAtMs = said.atMs;
+      session.sharedAtMs = Math.max(session.sharedAtMs, said.atMs);
+      return true;
+    case 'level':
+      if (said.atMs < session.logLevelAtMs) return false;
+      session.logLevelAtMs = said.atMs;
+      session.logLevel = said.level;
+      return true;
+    case 'watched': {
+      const { uris } = session.work();
+      if (uris.has(said.uri)) return false;
+      uris.add(said.uri);
+      return true;
+    }
+    case 'unwatched':
+      return session.workIfAny()?.uris.delete(said.uri) ?? false;
   }
 }
 
