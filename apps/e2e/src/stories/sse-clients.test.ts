@@ -104,8 +104,9 @@ overLayouts(
       const leaving = await connectSse(layout());
       const abort = new AbortController();
       const before = legacy.catalogue.aborted;
+      const earlier = legacy.catalogue.executions.get('slow') ?? 0;
       const cancelled = leaving.say('mcp.legacy.slow', { ms: 60_000 }, { signal: abort.signal });
-      await until('the call runs', () => (legacy.catalogue.executions.get('slow') ?? 0) > 0);
+      await until('the call runs', () => (legacy.catalogue.executions.get('slow') ?? 0) > earlier);
       abort.abort('not wanted any more');
       await assert.rejects(cancelled);
       await until('the server hears of it', () => legacy.catalogue.aborted > before);

@@ -1,17 +1,15 @@
-/** What a client hears around its requests is the same through the gateway as directly: questions, progress, log, updates, errors. */
+/** What a client hears around its requests is the same through the gateway as directly: questions, progress, log, updates, errors. Of servers that speak only when asked: what others say by themselves comes around any request. */
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { isJsonObject, type Json, type JsonObject } from '@cruvero/core';
-import { freePort } from '@cruvero/stack';
 import { startConformanceServer, stdioConformance, type ConformanceServer } from '@cruvero/testkit';
 import fc from 'fast-check';
 import { argumentsOf } from '../harness/arguments.fixture.ts';
-import { referenceServers, type Entry } from '../harness/config-file.fixture.ts';
+import type { Entry } from '../harness/config-file.fixture.ts';
 import { commandOf } from '../harness/direct.fixture.ts';
 import type { Layout } from '../harness/layout.fixture.ts';
 import { overLayouts } from '../harness/over-layouts.fixture.ts';
-import { startProgram, type Program } from '../harness/program.fixture.ts';
 import {
   connectTranscript,
   type Step,
@@ -89,37 +87,6 @@ const conformance: Offer = {
   watched: { uri: 'test://watched-resource', change: 'test_trigger_resource_change' },
 };
 
-const everything: Offer = {
-  left: {
-    'get-env': 'it tells the environment of its process',
-    'get-roots-list': 'the server asks by itself a moment after the beginning; the story of dialogues has it',
-    'toggle-simulated-logging': 'it logs every five seconds',
-    'toggle-subscriber-updates': elsewhere,
-    'trigger-url-elicitation': 'the story of dialogues has it: the errors of both eras differ',
-  },
-  given: {
-    'gzip-file-as-resource': [
-      { name: 'e2e.gz', data: 'data:text/plain;base64,aGVsbG8gd29ybGQ=', outputType: 'resource' },
-    ],
-    'get-resource-reference': [{ resourceType: 'Blob', resourceId: 4 }],
-    'simulate-research-query': [{ topic: 'tides' }],
-    'trigger-long-running-operation': [{ duration: 0.05, steps: 2 }],
-    // The client itself refuses fractions of a token.
-    'trigger-sampling-request': [{ prompt: 'Say "a"\n', maxTokens: 7 }],
-  },
-  steps: [
-    { method: 'resources/read', params: { uri: 'demo://resource/nowhere' } },
-    { method: 'prompts/get', params: { name: 'args-prompt', arguments: {} } },
-    {
-      method: 'prompts/get',
-      params: { name: 'completable-prompt', arguments: { department: 'Sales', name: 'A' } },
-    },
-    { method: 'tools/call', params: { name: 'no_such_tool', arguments: {} } },
-    { method: 'vendor.test/unknown', params: { a: 1 } },
-  ],
-  watched: { uri: 'demo://resource/dynamic/text/7', change: 'toggle-subscriber-updates' },
-};
-
 /** Of the legacy era only. */
 const legacySteps: readonly Step[] = [
   { method: 'ping', params: {} },
@@ -127,28 +94,14 @@ const legacySteps: readonly Step[] = [
 ];
 
 const servers: Record<string, ConformanceServer> = {};
-const programs: Record<string, Program> = {};
-const urls: Record<string, string> = {};
-const everythingFile = 'node_modules/@modelcontextprotocol/server-everything/dist/index.js';
 
 before(async () => {
   servers['legacy'] = await startConformanceServer({ eras: 'legacy' });
   servers['sse'] = await startConformanceServer({ eras: 'legacy', transport: 'sse' });
   servers['modern'] = await startConformanceServer({ eras: 'modern' });
-  for (const [name, path] of [
-    ['streamableHttp', 'mcp'],
-    ['sse', 'sse'],
-  ] as const) {
-    const port = await freePort();
-    programs[name] = startProgram({ file: everythingFile, args: [name], env: { PORT: String(port) } });
-    urls[name] = `http://127.0.0.1:${port}/${path}`;
-  }
-  for (const program of Object.values(programs))
-    await until('the reference server listens', () => /(on|listening on) port/.test(program.stderr()));
 });
 after(async () => {
   for (const server of Object.values(servers)) await server.close();
-  for (const program of Object.values(programs)) await program[Symbol.asyncDispose]();
 });
 
 const over = (
@@ -163,7 +116,7 @@ const over = (
   entry: () => (way === 'sse' ? { type: 'sse', url: url() } : { url: url() }),
   directly: () => ({ over: way, url: url() }),
   offer,
-  changesWithinSession: offer === everything,
+  changesWithinSession: false,
 });
 const command = (name: string, era: Subject['era'], offer: Offer, entry: Entry): Subject => ({
   name,
@@ -174,7 +127,6 @@ const command = (name: string, era: Subject['era'], offer: Offer, entry: Entry):
   changesWithinSession: era === 'legacy',
 });
 const ownUrl = (name: string) => (): string => servers[name]?.url ?? assert.fail(name);
-const theirUrl = (name: string) => (): string => urls[name] ?? assert.fail(name);
 const entryOf = (eras: 'legacy' | 'modern'): Entry => ({ ...stdioConformance(eras) });
 
 const subjects: readonly Subject[] = [
@@ -183,14 +135,6 @@ const subjects: readonly Subject[] = [
   command('legacy-stdio', 'legacy', conformance, entryOf('legacy')),
   over('modern-http', 'modern', conformance, 'http', ownUrl('modern')),
   command('modern-stdio', 'modern', conformance, entryOf('modern')),
-  over('everything-http', 'legacy', everything, 'http', theirUrl('streamableHttp')),
-  over('everything-sse', 'legacy', everything, 'sse', theirUrl('sse')),
-  command(
-    'everything-stdio',
-    'legacy',
-    everything,
-    referenceServers('/nowhere')['everything'] ?? assert.fail(),
-  ),
 ];
 
 /** Every tool with arguments that its schema allows. */
