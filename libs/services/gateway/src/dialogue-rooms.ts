@@ -1,6 +1,7 @@
 /** What sessions and dialogues need, put together: they span several requests, which may reach several replicas. */
 
 import type { Snapshot } from '@cruvero/core';
+import type { Bus, Cache, Clock, Telemetry } from '@cruvero/ports';
 import { Dialogues } from './callers/dialogues.ts';
 import type { RequestStates } from './callers/request-states.ts';
 import type { GatewayConfig } from './config.ts';
@@ -14,9 +15,16 @@ import type { ClientSession, SessionChange } from './sessions/client-session.ts'
 import { SessionEars, takeHeard } from './sessions/session-ears.ts';
 import { SessionMethods } from './sessions/session-methods.ts';
 import { ClientSessions } from './sessions/sessions.ts';
-import type { GatewayPorts } from './start.ts';
 import type { TaskIds } from './task-ids.ts';
 import { termsOfSession } from './terms.ts';
+
+export interface DialoguePorts {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  /** Shared by replicas; without it what changes in a session is lost with its replica. */
+  readonly cache?: Cache;
+}
 
 export interface DialogueRoomParts {
   readonly links: Links;
@@ -39,7 +47,7 @@ export interface DialogueRooms {
 
 export function dialogueRooms(
   config: GatewayConfig,
-  ports: GatewayPorts,
+  ports: DialoguePorts,
   parts: DialogueRoomParts,
 ): DialogueRooms {
   const { links, states, legacyTasks, seal } = parts;
@@ -87,7 +95,7 @@ export function dialogueRooms(
 
 function sessionTalk(
   { gatewayId, subjectPrefix }: GatewayConfig,
-  { bus, clock }: GatewayPorts,
+  { bus, clock }: DialoguePorts,
   sessions: ClientSessions,
   { links }: DialogueRoomParts,
   follow: (session: ClientSession, change: SessionChange) => void,

@@ -77,9 +77,16 @@ export class SessionEars {
     const method = isJsonProblem(members) ? undefined : stringAt(text, members.get('method'));
     if (method === undefined || method.endsWith('/list_changed')) return;
     this.#parts.legacyTasks.notified(room, text, (told) => {
-      say(session.facts.door.door === 'server' ? told : exposeNotifiedUri(server.name, told));
+      const shown = session.facts.door.door === 'server' ? told : exposeNotifiedUri(server.name, told);
+      if (isWanted(session, shown)) say(shown);
     });
   }
+}
+
+/** A change that was on its way when the client took its subscription back is not told any more. */
+function isWanted(session: ClientSession, text: string): boolean {
+  const uri = updatedUri(text);
+  return uri === undefined || [...(session.workIfAny()?.uris ?? [])].some((one) => covers(one, uri));
 }
 
 const onStream = (session: ClientSession) => ({
