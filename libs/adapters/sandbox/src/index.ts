@@ -1,0 +1,3 @@
+/** The face of the sandbox adapter. */
+
+export * from './cache.ts';

@@ -1,0 +1,3 @@
+/** The face of the vault adapter. */
+
+export * from './cache.ts';

@@ -1,0 +1,3 @@
+/** The face of the code-exec service. */
+
+export * from './code-exec.ts';

@@ -1,0 +1,3 @@
+/** The face of the credential-broker service. */
+
+export * from './credential-broker.ts';
