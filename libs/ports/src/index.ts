@@ -7,6 +7,7 @@ export * from './cache.ts';
 export * from './child.ts';
 export * from './clock.ts';
 export * from './counter.ts';
+export * from './credentials.ts';
 export * from './listener.ts';
 export * from './server-store.ts';
 export * from './servers-source.ts';
