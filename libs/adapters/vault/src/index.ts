@@ -1,3 +1,4 @@
-/** The face of the vault adapter. */
+/** The face of the Vault adapter. */
 
-export * from './cache.ts';
+export { readVaultPath, type VaultPath } from './path.ts';
+export { openVault, type VaultAuth, type VaultConfig, type VaultParts } from './provider.ts';
