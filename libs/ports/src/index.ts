@@ -9,6 +9,7 @@ export * from './clock.ts';
 export * from './counter.ts';
 export * from './credentials.ts';
 export * from './listener.ts';
+export * from './sandbox.ts';
 export * from './server-store.ts';
 export * from './servers-source.ts';
 export * from './state-file.ts';

@@ -1,3 +1,3 @@
 /** The face of the sandbox adapter. */
 
-export * from './cache.ts';
+export { bubblewrapSandbox, type BubblewrapOptions } from './bubblewrap.ts';
