@@ -1,3 +1,11 @@
-/** The face of the credential-broker service. */
+/** The face of the credential broker. */
 
-export * from './credential-broker.ts';
+export { startCredentialBroker, type CredentialBroker, type CredentialBrokerPorts } from './broker.ts';
+export { credentialBrokerConfig, type CredentialBrokerConfig } from './config.ts';
+export {
+  openProviders,
+  providerSettings,
+  type ProviderSettings,
+  type ProviderMakers,
+  type ProviderReaders,
+} from './providers.ts';
