@@ -24,7 +24,7 @@ import { runJob } from './run.ts';
 import { archOf } from './syscalls.ts';
 
 export interface BubblewrapOptions {
-  readonly bwrapPath?: string;
+  readonly bwrapPath?: string | undefined;
   readonly pythonPath?: string;
   readonly bashPath?: string;
   /** Folders of this machine that every run may read; `/usr` unless said. */
