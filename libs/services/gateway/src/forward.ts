@@ -32,6 +32,7 @@ import { answerRounds } from './callers/input-rounds.ts';
 import type { RequestStates } from './callers/request-states.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { offeredHere } from './catalog/server-door.ts';
+import { metaFor } from './code-exec.ts';
 import { lateBy } from './deadline.ts';
 import type { Links } from './links.ts';
 import type { Forward, Routed } from './pipeline.ts';
@@ -54,7 +55,10 @@ export function forwarder(parts: ForwardParts): Forward {
     const token = (tokens = (tokens + 1) % Number.MAX_SAFE_INTEGER);
     const span = parts.telemetry.tracer.start('mcp forward', call.trace, 'client');
     const trace = { traceparent: span.context.traceparent, tracestate: span.context.tracestate };
-    const ask = { ...askOf(call, token), metaChanges: { ...progress(call, token), ...trace } };
+    const ask = {
+      ...askOf(call, token),
+      metaChanges: { ...progress(call, token), ...trace },
+    };
     const answer = await converse(call, instance, ask, parts);
     if (isFault(answer)) span.fail(answer.fault);
     span.set('mcp.instance', instance.instanceId);
@@ -70,7 +74,7 @@ function askOf(call: Routed, token: number): Omit<Ask, 'metaChanges'> {
   return {
     method: call.message.method,
     params: call.message.params,
-    meta: call.spoken.meta,
+    meta: metaFor(call),
     changes: call.changes,
     terms: termsOf(call),
     capabilities: capabilitiesOf(call),

@@ -230,8 +230,9 @@ function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown, s
   );
   const talk = dialogueRooms(config, ports, { links, states, taskIds }, seal);
   const { sessionMethods } = talk;
-  const { version, callsMax } = config;
-  const calls = new Calls({ catalog, links, pipeline: way, sessionMethods, taskIds, version, callsMax });
+  const { version, callsMax, codeExecRequired } = config;
+  const callParts = { catalog, links, pipeline: way, sessionMethods, taskIds };
+  const calls = new Calls({ ...callParts, version, callsMax, codeExecRequired });
   const streams = new Streams(config, clock);
   return { push, streams, links, state, catalog, control, writer, states, calls, ...talk };
 }
