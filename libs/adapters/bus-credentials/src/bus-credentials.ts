@@ -293,6 +293,7 @@ class LeaseHolder implements BusCredentials {
   #drop(entry: Entry): void {
     if (!entry.held) return;
     entry.held = undefined;
+    entry.last = undefined;
     entry.timer?.cancel();
     this.#tell(entry, 'gone');
   }

@@ -150,7 +150,9 @@ describe('the environment of a credential', () => {
   const use = { secretRef: github, variables: { GITHUB_TOKEN: 'token' } };
 
   it('holds the fields under the variables that were named', () => {
-    assert.deepEqual(credentialEnvironment(use, fields({ token: 't', other: 'o' })), { GITHUB_TOKEN: 't' });
+    assert.deepEqual(credentialEnvironment(use, fields({ token: 't', other: 'o' })), {
+      env: { GITHUB_TOKEN: 't' },
+    });
   });
 
   it('says what is missing or unfit', () => {

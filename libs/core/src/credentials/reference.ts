@@ -120,7 +120,7 @@ const unfit = (field: string) => ({
 export function credentialEnvironment(
   { variables }: CredentialEnvironment,
   fields: SecretFields,
-): Readonly<Record<string, string>> | { readonly problem: string } {
+): { readonly env: Readonly<Record<string, string>> } | { readonly problem: string } {
   const env: Record<string, string> = {};
   for (const [variable, field] of Object.entries(variables)) {
     const text = fields.get(field)?.reveal();
@@ -128,5 +128,5 @@ export function credentialEnvironment(
     if (text.includes('\0')) return { problem: `the field ${JSON.stringify(field)} holds a NUL` };
     env[variable] = text;
   }
-  return env;
+  return { env };
 }

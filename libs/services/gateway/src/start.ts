@@ -15,6 +15,7 @@ import type {
   Cache,
   Clock,
   Counter,
+  Credentials,
   HttpHandler,
   Listening,
   Listener,
@@ -33,6 +34,7 @@ import { startControlLink, type ControlLink } from './control/control-link.ts';
 import { readLastKnown, writeLastKnown, type LastKnown } from './control/last-known.ts';
 import { SnapshotState, type SnapshotChange } from './control/state.ts';
 import { gatewayInfo } from './faces.ts';
+import { credentialFilter } from './filters/credential.ts';
 import { balancer, type Balancer, type BalanceParts } from './filters/balance.ts';
 import { limitFilter } from './filters/limit.ts';
 import { measureFilter } from './filters/measure.ts';
@@ -70,6 +72,8 @@ export interface GatewayPorts {
   readonly counter?: Counter;
   /** Shared by replicas; without it what changes in a session is lost with its replica. */
   readonly cache?: Cache;
+  /** Without it servers that want a credential cannot be called. */
+  readonly credentials?: Credentials;
   /** Other HTTP behind the same address, such as the registry's admin API in the embedded layout. */
   readonly mounts?: readonly { readonly prefix: string; readonly handler: HttpHandler }[];
 }
@@ -178,12 +182,8 @@ interface Rooms {
 function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown, seal: Seal): Rooms {
   const { clock, random, telemetry } = ports;
   const push = new Push(clock);
-  const links = new Links(config.link, {
-    upstreams: ports.upstreams,
-    clock,
-    random,
-    clientInfo: gatewayInfo(config.version),
-  });
+  const reach = { upstreams: ports.upstreams, clock, random, clientInfo: gatewayInfo(config.version) };
+  const links = new Links(config.link, reach, ports.credentials);
   const followed = (change: SnapshotChange): void => {
     catalog.follow(change);
     writer.soon();
@@ -291,13 +291,14 @@ function dialogueRooms(
 /** The pipeline with its filters; its order stands in pipeline.ts. */
 function wayOfCalls(
   config: GatewayConfig,
-  { clock, random, telemetry, counter }: GatewayPorts,
+  { clock, random, telemetry, counter, credentials }: GatewayPorts,
   parts: Pick<ForwardParts, 'links' | 'catalog' | 'states' | 'taskIds'>,
   onHealth: BalanceParts['onHealth'],
 ): { readonly balance: Balancer; readonly way: Next } {
   const tried: Tried = new WeakMap();
   const pause = (delayMs: number, signal: AbortSignal): Promise<void> => pauseFor(delayMs, signal, clock);
-  const balance = balancer(config.breaker, forwarder({ ...parts, telemetry, pause }), {
+  const forward = credentialFilter(credentials)(forwarder({ ...parts, telemetry, pause }));
+  const balance = balancer(config.breaker, forward, {
     clock,
     random,
     telemetry,
