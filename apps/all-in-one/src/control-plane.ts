@@ -9,6 +9,7 @@ import type { Bus, ServersSource, Telemetry, Upstreams } from '@cruvero/ports';
 import { startHealthMonitor } from '@cruvero/service-health-monitor';
 import { startRegistry, type Registry } from '@cruvero/service-registry';
 import { startStdioBridge, type StdioBridge } from '@cruvero/service-stdio-bridge';
+import { besideCodeExec, startEmbeddedCodeExec } from './code-exec.ts';
 import type { EmbeddedSettings } from './settings.ts';
 
 export interface ControlPlaneParts {
@@ -25,6 +26,8 @@ export interface ControlPlane {
   readonly bridge: StdioBridge;
   /** The ways to servers, children of this process among them. */
   readonly upstreams: Upstreams;
+  /** What there is to say about code execution, for the person at the terminal. */
+  readonly codeExecLine: string | undefined;
 }
 
 export async function startControlPlane(
@@ -59,8 +62,9 @@ export async function startControlPlane(
   );
   const http = stack.use(streamableUpstream({ connectionsMax: gateway.connectionsMax }));
   const sse = stack.use(sseUpstream({ http: stack.use(streamableUpstream()), clock: systemClock }));
-  const upstreams = { http, sse, inproc: bridge.upstream };
+  const codeExec = await startEmbeddedCodeExec(config, { telemetry, connect, stack });
+  const upstreams = { http, sse, inproc: besideCodeExec(bridge.upstream, codeExec) };
   const monitorBus = stack.use(await connect('health-monitor'));
   stack.use(await startHealthMonitor(monitor, { ...shared, bus: monitorBus, upstreams }));
-  return { registry, bridge, upstreams };
+  return { registry, bridge, upstreams, codeExecLine: codeExec.line };
 }

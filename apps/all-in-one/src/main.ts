@@ -41,7 +41,7 @@ await runMain(async (env, signal) => {
   );
   await using stack = new AsyncDisposableStack();
   const parts = { telemetry, serversSource, connect, stack };
-  const { registry, bridge, upstreams } = await startControlPlane(config, parts);
+  const { registry, bridge, upstreams, codeExecLine } = await startControlPlane(config, parts);
   await using bus = await connect('gateway');
   await using gateway = await startGateway(config.gateway, {
     bus,
@@ -60,7 +60,8 @@ await runMain(async (env, signal) => {
   const expected = await registry.expected(servers);
   const complete = await gateway.ready(namesThatRun(expected, bridge), readyMsMax);
   const { firstKeys } = registry;
-  greet(gateway.listening.url, { listing: bridge.listing(), complete, firstKeys, needsKey: auth !== 'none' });
+  const listing = bridge.listing();
+  greet(gateway.listening.url, { listing, complete, firstKeys, needsKey: auth !== 'none', codeExecLine });
   await untilAborted(signal);
 });
 

@@ -1,7 +1,9 @@
 /** The environment of the embedded layout: every service's settings, read once. */
 
+import { hostname } from 'node:os';
 import { readNatsUrl } from '@cruvero/adapter-nats';
 import { natsUrlSetting, telemetryConfig, type Reader } from '@cruvero/chassis';
+import { codeExecSettings } from '@cruvero/service-code-exec';
 import { readGatewaySettings } from '@cruvero/service-gateway';
 import { healthMonitorConfig } from '@cruvero/service-health-monitor';
 import { registryConfig } from '@cruvero/service-registry';
@@ -13,6 +15,11 @@ export const settings = (read: Reader) => ({
   registry: registryConfig(read),
   monitor: healthMonitorConfig(read),
   telemetry: telemetryConfig(service)(read),
+  codeExecEnabled: read.boolean('CRUVERO_CODE_EXEC_ENABLED', {
+    orElse: false,
+    help: 'Whether python_exec and bash_exec are served as the server code-exec. Where the sandbox cannot be had, the start says why and they are not.',
+  }),
+  codeExec: codeExecSettings(hostname())(read),
   configFile: read.text('CRUVERO_CONFIG', {
     orElse: 'cruvero.json',
     help: 'File of configured servers, in the mcpServers shape of MCP clients. Read again when it changes.',

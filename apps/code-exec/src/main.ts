@@ -36,7 +36,7 @@ await runMain(async (env, signal) => {
     : undefined;
   await using sandbox = bubblewrapSandbox({ ...config.sandbox, log });
   const started = await startCodeExec(
-    { ...config.codeExec, version },
+    { ...config.codeExec, version, heartbeatIntervalMs: config.heartbeatIntervalMs },
     {
       sandbox,
       clock: systemClock,

@@ -11,6 +11,12 @@ export const version = '0.1.0';
 export const settings = (read: Reader) => ({
   ...codeExecSettings(hostname())(read),
   listen: codeExecListen(read),
+  heartbeatIntervalMs: read.durationMs('CRUVERO_MCP_HEARTBEAT_INTERVAL', {
+    orElse: 30_000,
+    min: 100,
+    max: 86_400_000,
+    help: 'How often each instance sends a heartbeat.',
+  }),
   announced: read.boolean('MCP_CODE_EXEC_ANNOUNCE', {
     orElse: true,
     help: 'Whether it announces itself over NATS, so that gateways find it.',

@@ -23,6 +23,8 @@ const ownSettings = new Set([
   'CRUVERO_REGISTRY_LISTEN_ADDR',
   'CRUVERO_HEALTH_MONITOR_LISTEN_ADDR',
   'CRUVERO_STDIO_BRIDGE_LISTEN_ADDR',
+  'MCP_CODE_EXEC_HOST',
+  'MCP_CODE_EXEC_PORT',
 ]);
 
 process.exitCode = await main();
@@ -104,7 +106,9 @@ function portOf(name: string, address: string): number {
 
 function handedOn(): Record<string, string | undefined> {
   return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => name.startsWith('CRUVERO_') && !ownSettings.has(name)),
+    Object.entries(process.env).filter(
+      ([name]) => /^(?:CRUVERO|MCP_CODE_EXEC)_/.test(name) && !ownSettings.has(name),
+    ),
   );
 }
 

@@ -81,16 +81,17 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     .filter((name) => options.only?.includes(name) ?? true)
     .map((name) => services[name]);
   // The registry first, because the others ask for it; all could wait.
+  const running: OwnedService[] = [];
   for (const service of chosen) {
     undo.defer(() => service.stop());
-    await service.start();
+    if (await startOrGoWithout(service, options.onEvent)) running.push(service);
   }
   if (options.awaitReady !== false && chosen.includes(services.gateway)) {
     await services.gateway.ready(options.readyWithinMs);
   }
   if (options.restartOnDeath === true) {
     const onEvent = options.onEvent ?? (() => undefined);
-    for (const mortal of [postgres, nats, redis, ...chosen]) undo.defer(keepAlive(mortal, { onEvent }));
+    for (const mortal of [postgres, nats, redis, ...running]) undo.defer(keepAlive(mortal, { onEvent }));
   }
 
   const all = undo.move();
@@ -101,12 +102,25 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     postgres,
     redis,
     services,
-    running: chosen,
+    running,
     gatewayUrl: services.gateway.url,
     registryUrl: services.registry.url,
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** Not every machine lets code be run behind a boundary; all the rest works without. */
+async function startOrGoWithout(service: OwnedService, onEvent: StackOptions['onEvent']): Promise<boolean> {
+  try {
+    await service.start();
+    return true;
+  } catch (error) {
+    if (service.name !== 'code-exec') throw error;
+    await service.stop();
+    onEvent?.(`code-exec does not run here: ${error instanceof Error ? error.message : String(error)}`);
+    return false;
+  }
 }
 
 interface Servers {
@@ -159,6 +173,7 @@ async function planServices(
     registry: await portOf('registry'),
     'health-monitor': await portOf('health-monitor'),
     'stdio-bridge': await portOf('stdio-bridge'),
+    'code-exec': await portOf('code-exec'),
     gateway: await portOf('gateway'),
   } satisfies Record<ServiceName, number>;
   const cwd = resolve(root);
@@ -181,6 +196,7 @@ async function planServices(
     registry: plan('registry'),
     'health-monitor': plan('health-monitor'),
     'stdio-bridge': plan('stdio-bridge'),
+    'code-exec': plan('code-exec'),
     gateway: plan('gateway'),
   };
 }
@@ -205,10 +221,13 @@ function stackEnv(
     CRUVERO_REGISTRY_LISTEN_ADDR: `127.0.0.1:${port.registry}`,
     CRUVERO_HEALTH_MONITOR_LISTEN_ADDR: `127.0.0.1:${port['health-monitor']}`,
     CRUVERO_STDIO_BRIDGE_LISTEN_ADDR: `127.0.0.1:${port['stdio-bridge']}`,
+    MCP_CODE_EXEC_PORT: String(port['code-exec']),
   };
 }
 
 /** This process's environment without the product's own settings: a stack's layout must not depend on the shell it starts in. */
 function foreignEnv(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(inheritedEnv()).filter(([name]) => !name.startsWith('CRUVERO_')));
+  return Object.fromEntries(
+    Object.entries(inheritedEnv()).filter(([name]) => !/^(?:CRUVERO|MCP_CODE_EXEC)_/.test(name)),
+  );
 }

@@ -14,7 +14,8 @@ const dayMs = 86_400_000;
 const mib = 1 << 20;
 
 export interface CodeExecSettings {
-  readonly codeExec: Omit<CodeExecConfig, 'version'>;
+  /** Version and heartbeats are said by the program around it. */
+  readonly codeExec: Omit<CodeExecConfig, 'version' | 'heartbeatIntervalMs'>;
   readonly sandbox: SandboxSettings;
 }
 
@@ -37,12 +38,6 @@ export const codeExecSettings =
       }),
       tenantId: tenantSetting(read),
       subjectPrefix: subjectPrefixSetting(read),
-      heartbeatIntervalMs: read.durationMs('CRUVERO_MCP_HEARTBEAT_INTERVAL', {
-        orElse: 30_000,
-        min: 100,
-        max: dayMs,
-        help: 'How often each instance sends a heartbeat.',
-      }),
       bounds: readBounds(read),
       ...readQueue(read),
       ...readKept(read),
