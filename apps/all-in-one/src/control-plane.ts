@@ -9,12 +9,14 @@ import type { Bus, ServersSource, Telemetry, Upstreams } from '@cruvero/ports';
 import { startHealthMonitor } from '@cruvero/service-health-monitor';
 import { startRegistry, type Registry } from '@cruvero/service-registry';
 import { startStdioBridge, type StdioBridge } from '@cruvero/service-stdio-bridge';
+import type { EmbeddedCredentials } from './credentials.ts';
 import { besideCodeExec, startEmbeddedCodeExec } from './code-exec.ts';
 import type { EmbeddedSettings } from './settings.ts';
 
 export interface ControlPlaneParts {
   readonly telemetry: Telemetry;
   readonly serversSource: ServersSource;
+  readonly credentials: EmbeddedCredentials;
   /** A connection of its own for each service, as if they were processes. */
   readonly connect: (service: string) => Promise<Bus>;
   /** What is opened here is closed by its owner, last first. */
@@ -32,7 +34,7 @@ export interface ControlPlane {
 
 export async function startControlPlane(
   config: EmbeddedSettings,
-  { telemetry, serversSource, connect, stack }: ControlPlaneParts,
+  { telemetry, serversSource, connect, stack, credentials }: ControlPlaneParts,
 ): Promise<ControlPlane> {
   const { gateway, registry: registrySettings, monitor } = config;
   const shared = { clock: systemClock, random: systemRandom, telemetry };
@@ -41,7 +43,13 @@ export async function startControlPlane(
   const registry = stack.use(
     await startRegistry(
       { ...registrySettings, acceptInproc: true, loopback: true, authMode: gateway.auth },
-      { ...shared, store, bus: stack.use(await connect('registry')), serversSource },
+      {
+        ...shared,
+        store,
+        bus: stack.use(await connect('registry')),
+        serversSource,
+        secrets: credentials.registry,
+      },
     ),
   );
   const children = stack.use(childProcesses({ log: telemetry.log }));
@@ -57,7 +65,13 @@ export async function startControlPlane(
         allowedHosts: [],
         allowedOrigins: [],
       },
-      { ...shared, children, source: serversSource, bus: stack.use(await connect('bridge')) },
+      {
+        ...shared,
+        children,
+        source: serversSource,
+        bus: stack.use(await connect('bridge')),
+        credentials: credentials.bridge,
+      },
     ),
   );
   const http = stack.use(streamableUpstream({ connectionsMax: gateway.connectionsMax }));

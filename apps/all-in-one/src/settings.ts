@@ -1,8 +1,12 @@
 /** The environment of the embedded layout: every service's settings, read once. */
 
+import { join } from 'node:path';
 import { hostname } from 'node:os';
 import { readNatsUrl } from '@cruvero/adapter-nats';
+import { readEnvironmentNames, readFileKey } from '@cruvero/adapter-secret-file';
+import { readVaultPath } from '@cruvero/adapter-vault';
 import { natsUrlSetting, telemetryConfig, type Reader } from '@cruvero/chassis';
+import { credentialBrokerConfig, providerSettings } from '@cruvero/service-credential-broker';
 import { codeExecSettings } from '@cruvero/service-code-exec';
 import { readGatewaySettings } from '@cruvero/service-gateway';
 import { healthMonitorConfig } from '@cruvero/service-health-monitor';
@@ -10,8 +14,20 @@ import { registryConfig } from '@cruvero/service-registry';
 
 export const service = 'cruvero';
 
-export const settings = (read: Reader) => ({
-  gateway: readGatewaySettings(read),
+const secretReaders = {
+  vaultPath: readVaultPath,
+  environmentNames: readEnvironmentNames,
+  fileKey: readFileKey,
+};
+
+export const settings = (read: Reader) => {
+  const gateway = readGatewaySettings(read);
+  const secretsFile = join(gateway.dataDir, 'credentials.enc');
+  return { gateway, providers: providerSettings(read, secretReaders, secretsFile), ...others(read) };
+};
+
+const others = (read: Reader) => ({
+  broker: credentialBrokerConfig(read),
   registry: registryConfig(read),
   monitor: healthMonitorConfig(read),
   telemetry: telemetryConfig(service)(read),

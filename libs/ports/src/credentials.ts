@@ -69,7 +69,7 @@ export interface CredentialLease {
 export interface CredentialChange {
   readonly tenantId: TenantId;
   readonly integration: Integration;
-  /** `gone`: what is held must not be used any more; `other`: a lease with other fields is held now. */
+  /** `gone`: what is held must not be used any more; `other`: another one is held, or is worth being asked for. */
   readonly change: 'gone' | 'other';
 }
 

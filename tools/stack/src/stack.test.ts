@@ -85,7 +85,14 @@ describe('startStack', () => {
     await Promise.all([stack.stop(), stack.stop()]);
     assert.deepEqual(pids.filter(isRunning), []);
     const order = (await readFile(join(folder, 'stopped'), 'utf8')).trim().split('\n');
-    assert.deepEqual(order, ['gateway', 'code-exec', 'stdio-bridge', 'health-monitor', 'registry']);
+    assert.deepEqual(order, [
+      'gateway',
+      'code-exec',
+      'stdio-bridge',
+      'health-monitor',
+      'credential-broker',
+      'registry',
+    ]);
     assert.equal(existsSync(join(folder, 'postgres/data/PG_VERSION')), true);
     await rm(folder, { recursive: true });
 
@@ -104,7 +111,7 @@ describe('startStack', () => {
       env: { FAKE_FAILS: 'stdio-bridge' },
     });
     await assert.rejects(failing, /stdio-bridge ended \(exit code 3\) before it was ready[^]*no such luck/);
-    assert.equal((await readFile(join(folder, 'stopped'), 'utf8')).trim(), 'health-monitor\nregistry');
+    assert.equal((await readFile(join(folder, 'stopped'), 'utf8')).trim(), 'health-monitor\ncredential-broker\nregistry');
     // The same folder and port can be used at once: nothing is left.
     await using again = await startStack({ ...options, folder, ports: { nats: port }, only: [] });
     assert.equal(again.nats.port, port);

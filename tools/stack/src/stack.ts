@@ -1,5 +1,6 @@
 /** The whole product apart: real servers, and each service as its own process. */
 
+import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
@@ -171,12 +172,14 @@ async function planServices(
   };
   const port = {
     registry: await portOf('registry'),
+    'credential-broker': await portOf('credential-broker'),
     'health-monitor': await portOf('health-monitor'),
     'stdio-bridge': await portOf('stdio-bridge'),
     'code-exec': await portOf('code-exec'),
     gateway: await portOf('gateway'),
   } satisfies Record<ServiceName, number>;
   const cwd = resolve(root);
+  const keyOf = credentialKeys();
   const plan = (name: ServiceName): OwnedService =>
     serviceOf({
       name,
@@ -187,6 +190,7 @@ async function planServices(
         ...foreignEnv(),
         ...stackEnv(cwd, servers, port),
         CRUVERO_DATA_DIR: join(folder, name),
+        ...(name === 'credential-broker' ? brokerEnv(join(folder, name), keyOf) : askerEnv(name, keyOf)),
         ...env,
       },
       logFolder: join(folder, 'logs'),
@@ -194,6 +198,7 @@ async function planServices(
     });
   return {
     registry: plan('registry'),
+    'credential-broker': plan('credential-broker'),
     'health-monitor': plan('health-monitor'),
     'stdio-bridge': plan('stdio-bridge'),
     'code-exec': plan('code-exec'),
@@ -219,9 +224,34 @@ function stackEnv(
     CRUVERO_MCPGW_GATEWAY_ID: 'gw-1',
     CRUVERO_MCPGW_LISTEN_ADDR: `127.0.0.1:${port.gateway}`,
     CRUVERO_REGISTRY_LISTEN_ADDR: `127.0.0.1:${port.registry}`,
+    CRUVERO_CREDENTIAL_BROKER_LISTEN_ADDR: `127.0.0.1:${port['credential-broker']}`,
     CRUVERO_HEALTH_MONITOR_LISTEN_ADDR: `127.0.0.1:${port['health-monitor']}`,
     CRUVERO_STDIO_BRIDGE_LISTEN_ADDR: `127.0.0.1:${port['stdio-bridge']}`,
     MCP_CODE_EXEC_PORT: String(port['code-exec']),
+  };
+}
+
+const askers = ['gateway', 'stdio-bridge', 'registry'] as const;
+type Asker = (typeof askers)[number];
+type Keys = Readonly<Record<Asker, string>>;
+
+/** Of this stack only: each service has its own, and the broker knows all of them. */
+function credentialKeys(): Keys {
+  const key = (): string => randomBytes(32).toString('base64');
+  return { gateway: key(), 'stdio-bridge': key(), registry: key() };
+}
+
+function askerEnv(name: ServiceName, keys: Keys): NodeJS.ProcessEnv {
+  const asker = askers.find((each) => each === name);
+  return asker === undefined ? {} : { CRUVERO_CREDENTIAL_ASKER: asker, CRUVERO_CREDENTIAL_KEY: keys[asker] };
+}
+
+function brokerEnv(folder: string, keys: Keys): NodeJS.ProcessEnv {
+  return {
+    CRUVERO_CREDENTIAL_ASKERS: askers.map((asker) => `${asker}=${keys[asker]}`).join(','),
+    CRUVERO_CREDENTIAL_GRANTS: 'gateway:*/*,stdio-bridge:default/*',
+    CRUVERO_CREDENTIAL_WRITERS: 'registry:*/*',
+    CRUVERO_CREDENTIAL_FILE: join(folder, 'credentials.enc'),
   };
 }
 

@@ -330,6 +330,7 @@ class LeaseHolder implements BusCredentials {
     const wasHeld = entry.held !== undefined;
     if (read.data.why === 'revoked') this.#drop(entry);
     if (entry.keepers > 0 || (wasHeld && entry.held)) void this.#ask(entry);
+    else if (read.data.why === 'rotated') this.#tell(entry, 'other');
   }
 
   /** While the bus was away, a revocation may have been said. */

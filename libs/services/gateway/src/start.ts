@@ -220,6 +220,7 @@ function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown, s
     },
     onVerdict: (key, health) => state.judge(key, health),
   });
+  followCredentials(ports.credentials, state, catalog);
   const states = new RequestStates(seal, clock);
   const taskIds = new TaskIds(seal);
   const { balance, way } = wayOfCalls(
@@ -235,6 +236,21 @@ function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown, s
   const calls = new Calls({ ...callParts, version, callsMax, codeExecRequired });
   const streams = new Streams(config, clock);
   return { push, streams, links, state, catalog, control, writer, states, calls, ...talk };
+}
+
+/** A server that could not be listed for want of a credential is looked at as soon as there is one. */
+function followCredentials(
+  credentials: Credentials | undefined,
+  state: SnapshotState,
+  catalog: Pick<Catalog, 'refresh'>,
+): void {
+  credentials?.onChange(({ tenantId, integration, change }) => {
+    if (change === 'gone') return;
+    for (const server of state.current().servers.values()) {
+      if (server.tenantId === tenantId && server.credential?.secretRef === integration)
+        void catalog.refresh(server);
+    }
+  });
 }
 
 interface TalkParts {
