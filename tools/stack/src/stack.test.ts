@@ -111,7 +111,10 @@ describe('startStack', () => {
       env: { FAKE_FAILS: 'stdio-bridge' },
     });
     await assert.rejects(failing, /stdio-bridge ended \(exit code 3\) before it was ready[^]*no such luck/);
-    assert.equal((await readFile(join(folder, 'stopped'), 'utf8')).trim(), 'health-monitor\ncredential-broker\nregistry');
+    assert.equal(
+      (await readFile(join(folder, 'stopped'), 'utf8')).trim(),
+      'health-monitor\ncredential-broker\nregistry',
+    );
     // The same folder and port can be used at once: nothing is left.
     await using again = await startStack({ ...options, folder, ports: { nats: port }, only: [] });
     assert.equal(again.nats.port, port);

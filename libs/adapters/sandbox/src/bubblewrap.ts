@@ -85,7 +85,7 @@ class BubblewrapSandbox implements Sandbox {
     if (this.#bwrap === undefined)
       return 'The program bwrap is missing. Install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap).';
     const { python, bash } = this.#system;
-    for (const path of [python, bash, '/bin/sh', '/usr/bin/prlimit'])
+    for (const path of [python, bash])
       if (!existsSync(path)) return `The program ${path} is missing; runs need it.`;
     return undefined;
   }

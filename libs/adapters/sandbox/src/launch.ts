@@ -9,7 +9,6 @@ import {
   codeName,
   etcFiles,
   gateScript,
-  processLimits,
   programCommand,
   runOptions,
   stdinName,
@@ -43,8 +42,11 @@ export interface Launched {
   go(): void;
 }
 
-/** Told as soon as process 1 of the run has a number, which is well before it is ready. */
-export type OnBorn = (pid: number) => Promise<void>;
+/** How a run comes into its groups: by itself, or moved as soon as its process 1 has a number. */
+export interface Birth {
+  readonly selfPlacing: readonly string[];
+  place(pid: number): Promise<void>;
+}
 
 /** What bubblewrap said, where it could not; a sentence for the operator. */
 export interface LaunchProblem {
@@ -66,7 +68,7 @@ export async function launch(
   job: SandboxJob,
   theirs: PipeSet['theirs'],
   parts: LaunchParts,
-  onBorn: OnBorn,
+  born: Birth,
 ): Promise<Launched | LaunchProblem> {
   const opened = [theirs.stdout, theirs.stderr];
   let child: ChildProcess;
@@ -79,10 +81,11 @@ export async function launch(
     const filter = open(filterName);
     const etc = Object.keys(etcFiles).map(open);
     const fileCount = job.files.length + 2;
-    child = spawn(parts.bwrap, gateCommand(job, parts), {
+    const { command, args, ids } = startOf(job, parts, born);
+    child = spawn(command, args, {
       env: {},
       cwd: '/',
-      ...(parts.uid === undefined ? {} : { uid: parts.uid, gid: parts.uid }),
+      ...ids,
       stdio: [
         ...(['ignore', theirs.stdout, theirs.stderr] as const),
         ...(['pipe', 'pipe', 'pipe'] as const),
@@ -95,13 +98,30 @@ export async function launch(
   } finally {
     for (const fd of opened) closeSync(fd);
   }
-  return untilReady(child, job, parts, onBorn);
+  return untilReady(child, job, parts, born);
+}
+
+/**
+ * Moves itself into the groups of the run, and then is nobody any more. Constant; groups, user and command are its
+ * arguments.
+ */
+const placingScript =
+  'uid=$1; shift; while [ "$1" != -- ]; do echo 0 >"$1" || exit 125; shift; done; shift; ' +
+  'exec /usr/bin/setpriv --reuid="$uid" --regid="$uid" --clear-groups -- "$@"';
+
+function startOf(job: SandboxJob, parts: LaunchParts, { selfPlacing }: Birth) {
+  const { uid, bwrap } = parts;
+  const gate = gateCommand(job, parts);
+  if (uid === undefined || selfPlacing.length === 0)
+    return { command: bwrap, args: gate, ids: uid === undefined ? {} : { uid, gid: uid } };
+  const args = ['-c', placingScript, 'place', String(uid), ...selfPlacing, '--', bwrap, ...gate];
+  return { command: '/bin/sh', args, ids: {} };
 }
 
 function gateCommand(job: SandboxJob, { system, memoryCounted, mark }: LaunchParts): string[] {
   return [
-    ...['--args', String(argsAt), '--', system.bash, '--noprofile', '--norc', '-c', gateScript, mark],
-    ...processLimits(job.bounds, memoryCounted),
+    ...['--args', String(argsAt), '--', system.bash, '--noprofile', '--norc', '-c'],
+    ...[gateScript(job.bounds, memoryCounted), mark],
     ...programCommand(system, job.program, job.args),
   ];
 }
@@ -110,7 +130,7 @@ async function untilReady(
   child: ChildProcess,
   job: SandboxJob,
   parts: LaunchParts,
-  onBorn: OnBorn,
+  birth: Birth,
 ): Promise<Launched | LaunchProblem> {
   const gate = streamAt(child, gateAt) as Duplex | null;
   const ready = Promise.withResolvers<string | undefined>();
@@ -122,7 +142,7 @@ async function untilReady(
   if (!gate) return { problem: (await ready.promise) ?? 'bubblewrap did not start' };
   gate.on('error', () => undefined);
   gate.once('data', () => ready.resolve(undefined));
-  const born = readInfo(streamAt(child, infoAt) as Readable, onBorn);
+  const born = readInfo(streamAt(child, infoAt) as Readable, (pid) => birth.place(pid));
   // Where it never starts the reason is told by its exit.
   born.catch(() => undefined);
   feed(child, job, parts);
@@ -181,7 +201,7 @@ function feed(child: ChildProcess, job: SandboxJob, { systemOptions }: LaunchPar
  * The pid that bubblewrap writes as JSON, when all is done that is to be done with it. The rest is read to its end:
  * the launcher would die of a closed pipe, with its child half made.
  */
-function readInfo(stream: Readable, onBorn: OnBorn): Promise<number> {
+function readInfo(stream: Readable, onBorn: (pid: number) => Promise<void>): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   let text = '';
   let told = false;

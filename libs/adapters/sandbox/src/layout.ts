@@ -182,7 +182,8 @@ export const stdinName = 'stdin';
  * waits until it was put into its groups, then runs the program and waits for it. It keeps nothing open that the program
  * could use; what it has to say itself goes nowhere. Bash, because plain shells cannot close descriptors above 9.
  */
-export const gateScript = `
+export function gateScript(bounds: SandboxBounds, memoryCounted: boolean): string {
+  return `
 for fd in /proc/self/fd/*; do
   fd=\${fd##*/}
   if [ "$fd" -gt 3 ]; then eval "exec $fd>&-"; fi
@@ -190,9 +191,10 @@ done
 printf r >&3
 read -r go <&3 || exit 125
 exec 3>&- 5>&2 2>/dev/null
-(exec "$@") <${inFolder}/${stdinName} 2>&5 5>&-
+(ulimit ${processLimits(bounds, memoryCounted).join(' ')} || exit 125; exec "$@") <${inFolder}/${stdinName} 2>&5 5>&-
 exit $?
 `;
+}
 
 export function programCommand(
   { python, bash }: SystemPaths,
@@ -206,24 +208,16 @@ export function programCommand(
 
 export const codeName: Readonly<Record<SandboxProgram, string>> = { python: 'main.py', bash: 'main.sh' };
 
-/** Limits of each single process, set behind the boundary by prlimit. */
-export function processLimits(bounds: SandboxBounds, memoryCounted: boolean): readonly string[] {
+/** Limits of each single process, as bash sets them: in KiB, seconds and pieces. */
+function processLimits(bounds: SandboxBounds, memoryCounted: boolean): readonly string[] {
   // Programs reserve far more addresses than they use; where nothing else counts memory this has to.
   const addressBytes = memoryCounted
     ? Math.max(bounds.memoryBytesMax * 4, 8 * 2 ** 30)
     : bounds.memoryBytesMax;
   const cpuSeconds = Math.ceil((bounds.timeoutMs / 1_000) * Math.max(1, bounds.cpuMax)) + 1;
+  const kib = (bytes: number): string => String(Math.ceil(bytes / 1_024));
   return [
-    '/usr/bin/prlimit',
-    `--as=${addressBytes}`,
-    `--nproc=${bounds.processesMax + 2}`,
-    `--fsize=${bounds.workBytesMax}`,
-    `--cpu=${cpuSeconds}`,
-    '--nofile=256',
-    '--core=0',
-    '--memlock=65536',
-    '--msgqueue=65536',
-    '--sigpending=256',
-    '--',
+    ...['-v', kib(addressBytes), '-u', String(bounds.processesMax + 2), '-f', kib(bounds.workBytesMax)],
+    ...['-t', String(cpuSeconds), '-n', '256', '-c', '0', '-l', '64', '-q', '65536', '-i', '256'],
   ];
 }

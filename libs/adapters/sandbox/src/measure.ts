@@ -154,7 +154,7 @@ function remarksOf(cgroups: Cgroups, uids: OwnUids): readonly string[] {
   if (!uids.available) remarks.push(`Runs have the user of this process: ${uids.why}.`);
   if (cgroups.version === 'none')
     remarks.push(
-      `There are no cgroups for runs (${cgroups.why}): memory is looked at 20 times a second instead.`,
+      `There are no cgroups for runs (${cgroups.why}): memory is looked at 40 times a second instead.`,
     );
   if (process.pid === 1)
     remarks.push('This process is process 1 of its container: start it under an init that collects orphans.');

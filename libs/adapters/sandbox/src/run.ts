@@ -5,7 +5,7 @@ import { readSandboxPath, type SandboxFault, type SandboxJob, type SandboxOutcom
 import type { Cgroups, Group } from './cgroups.ts';
 import { drain, type Drained } from './drain.ts';
 import { harvest, readMarks, type Harvest } from './harvest.ts';
-import { launch, type Launched, type LaunchParts } from './launch.ts';
+import { launch, type Birth, type Launched, type LaunchParts } from './launch.ts';
 import { codeBytesMax, stdinBytesMax } from './layout.ts';
 import type { PipePool, PipeSet } from './pipes.ts';
 import { watchMemory } from './watch-memory.ts';
@@ -90,7 +90,7 @@ async function overPipes(
     onFlood: () => run.end('output'),
   });
   try {
-    const launched = await launch(job, theirs, parts.launch, async (pid) => group?.place(pid));
+    const launched = await launch(job, theirs, parts.launch, birthIn(group, parts.launch.uid));
     if ('problem' in launched) {
       await settle([stdout, stderr]);
       return { fault: 'sandbox_broken', detail: `${launched.problem}${run.complaint()}` };
@@ -100,6 +100,15 @@ async function overPipes(
     stdout.close();
     stderr.close();
   }
+}
+
+/** Whoever gets a user of its own cannot write there any more, so it moves before. */
+function birthIn(group: Group | undefined, uid: number | undefined): Birth {
+  const selfPlacing = uid === undefined ? [] : (group?.selfPlacing ?? []);
+  return {
+    selfPlacing,
+    place: async (pid) => (selfPlacing.length === 0 ? group?.place(pid) : undefined),
+  };
 }
 
 interface Streams {

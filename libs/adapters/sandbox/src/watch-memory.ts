@@ -7,7 +7,7 @@ export interface MemoryWatch {
   stop(): void;
 }
 
-const intervalMs = 50;
+const intervalMs = 25;
 const pageBytes = 4_096;
 /** Files cost memory that no size limit of a folder counts. */
 const inodesMax = 50_000;
