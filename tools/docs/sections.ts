@@ -3,6 +3,7 @@
 import { settings as embedded } from '@cruvero/all-in-one/settings';
 import { describeConfig, type Described, describeTelemetryConfig, type Reader } from '@cruvero/chassis';
 import { settings as codeExec } from '@cruvero/code-exec/settings';
+import { settings as credentialBroker } from '@cruvero/credential-broker/settings';
 import { settings as gateway } from '@cruvero/gateway/settings';
 import { settings as healthMonitor } from '@cruvero/health-monitor/settings';
 import { settings as registry } from '@cruvero/registry/settings';
@@ -51,6 +52,12 @@ export const sections: readonly Section[] = [
     title: 'stdio-bridge',
     intro: 'Read by the stdio-bridge as a process of its own.',
     describe: own(stdioBridge),
+  },
+  {
+    title: 'Credential broker',
+    intro:
+      'Read by the credential broker as a process of its own; where secrets are, also by `npm start`. See [credentials.md](credentials.md).',
+    describe: own(credentialBroker),
   },
   {
     title: 'Code execution',

@@ -6,7 +6,7 @@ import { readNatsUrl } from '@cruvero/adapter-nats';
 import { readEnvironmentNames, readFileKey } from '@cruvero/adapter-secret-file';
 import { readVaultPath } from '@cruvero/adapter-vault';
 import { natsUrlSetting, telemetryConfig, type Reader } from '@cruvero/chassis';
-import { credentialBrokerConfig, providerSettings } from '@cruvero/service-credential-broker';
+import { credentialBrokerTerms, providerSettings } from '@cruvero/service-credential-broker';
 import { codeExecSettings } from '@cruvero/service-code-exec';
 import { readGatewaySettings } from '@cruvero/service-gateway';
 import { healthMonitorConfig } from '@cruvero/service-health-monitor';
@@ -27,7 +27,7 @@ export const settings = (read: Reader) => {
 };
 
 const others = (read: Reader) => ({
-  broker: credentialBrokerConfig(read),
+  broker: credentialBrokerTerms(read),
   registry: registryConfig(read),
   monitor: healthMonitorConfig(read),
   telemetry: telemetryConfig(service)(read),

@@ -23,11 +23,20 @@ const dayMs = 86_400_000;
 
 export function credentialBrokerConfig(read: Reader): CredentialBrokerConfig {
   return {
-    version: '0.1.0',
-    subjectPrefix: subjectPrefixSetting(read),
+    ...credentialBrokerTerms(read),
     askers: askers(read),
     grants: grants(read, 'CRUVERO_CREDENTIAL_GRANTS', 'Which secrets an asker may have'),
     writers: grants(read, 'CRUVERO_CREDENTIAL_WRITERS', 'Which secrets an asker may write and delete'),
+  };
+}
+
+/** Without who may ask: where all are in one process, that is known. */
+export function credentialBrokerTerms(
+  read: Reader,
+): Omit<CredentialBrokerConfig, 'askers' | 'grants' | 'writers'> {
+  return {
+    version: '0.1.0',
+    subjectPrefix: subjectPrefixSetting(read),
     leaseMs: read.durationMs('CRUVERO_CREDENTIAL_LEASE', {
       orElse: 300_000,
       min: 1_000,

@@ -1,7 +1,7 @@
 /** The face of the credential broker. */
 
 export { startCredentialBroker, type CredentialBroker, type CredentialBrokerPorts } from './broker.ts';
-export { credentialBrokerConfig, type CredentialBrokerConfig } from './config.ts';
+export { credentialBrokerConfig, credentialBrokerTerms, type CredentialBrokerConfig } from './config.ts';
 export {
   openProviders,
   providerSettings,
