@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { ensurePackages } from './packages.mjs';
-import { ensureServers, offerNginx } from './servers.mjs';
+import { ensureServers, offerNginx, offerSandbox } from './servers.mjs';
 
 /** What this installer itself needs. */
 const nodeMajorMin = 20;
@@ -38,7 +38,10 @@ try {
         `install it yourself. See https://nodejs.org`,
     );
   }
-  if (process.argv.includes('--with-servers')) await ensureServers({ say });
+  if (process.argv.includes('--with-servers')) {
+    await ensureServers({ say });
+    await offerSandbox({ say });
+  }
   if (process.argv.includes('--with-nginx')) await offerNginx({ say });
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));

@@ -5,6 +5,7 @@ import type { FoundServers, ServerPlaces } from '../stack/src/find-servers.mjs';
 /** What installing asks of a machine. */
 export interface Machine {
   isRoot(): boolean;
+  isLinux(): boolean;
   hasApt(): boolean;
   /** True where a policy keeps freshly installed servers from being started, as in most container images. */
   holdsServices(): boolean;
@@ -25,3 +26,6 @@ export function ensureServers(options: ServersOptions): Promise<void>;
 
 /** Installs nginx where that starts nothing; everywhere else it says what is missing, and that is all. */
 export function offerNginx(options: ServersOptions): Promise<void>;
+
+/** On Linux: installs what code execution and its tests need; where that cannot be, says what is missing, and that is all. */
+export function offerSandbox(options: ServersOptions): Promise<void>;

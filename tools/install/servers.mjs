@@ -1,4 +1,4 @@
-/** Sees to it that nats-server, redis-server and PostgreSQL are on this machine, and nginx where it is wanted. */
+/** Sees to it that nats-server, redis-server and PostgreSQL are on this machine, and nginx where it is wanted; and what code execution needs. */
 
 import { spawnSync } from 'node:child_process';
 import { accessSync, existsSync, readdirSync } from 'node:fs';
@@ -47,16 +47,32 @@ export async function offerNginx({ say, find = findServers, machine = thisMachin
   }
 }
 
+/** See servers.d.mts. */
+export async function offerSandbox({ say, find = findServers, machine = thisMachine }) {
+  if (!machine.isLinux()) return;
+  const findParts = () => find({ needed: ['bubblewrap', 'python', 'matplotlib'] });
+  if (findParts().missing.length === 0) return;
+  try {
+    await ensureServers({ say, find: findParts, machine });
+  } catch (error) {
+    say(`${error.message}\nGoing on without code execution.`);
+  }
+}
+
 function advice({ missing, aptCommand }) {
   return [
     `${missing.length === 1 ? 'This server is' : 'These servers are'} missing: ${missing.map(({ program }) => program).join(', ')}.`,
     `  Debian, Ubuntu:  sudo ${aptCommand}`,
-    `  macOS:           brew install ${missing.map(({ brewPackage }) => brewPackage).join(' ')}`,
+    ...(missing.every(({ brewPackage }) => brewPackage !== undefined)
+      ? [`  macOS:           brew install ${missing.map(({ brewPackage }) => brewPackage).join(' ')}`]
+      : []),
   ].join('\n');
 }
 
 const thisMachine = {
   isRoot: () => process.getuid?.() === 0,
+
+  isLinux: () => process.platform === 'linux',
 
   hasApt: () => {
     try {

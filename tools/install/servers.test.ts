@@ -5,13 +5,21 @@ import { describe, it } from 'node:test';
 
 import { findServers } from '../stack/src/find-servers.mjs';
 import type { FoundServers, ServerPlaces } from '../stack/src/find-servers.mjs';
-import { ensureServers, offerNginx } from './servers.mjs';
+import { ensureServers, offerNginx, offerSandbox } from './servers.mjs';
 import type { Machine } from './servers.mjs';
 
 const nothing = (places?: ServerPlaces) =>
-  findServers({ ...places, folders: [], debianPostgres: '/does/not/exist' });
+  findServers({ ...places, folders: [], pythonModules: [], debianPostgres: '/does/not/exist' });
 const everything = (): FoundServers => ({
-  ...{ nats: '/a', redis: '/b', postgres: '/c', nginx: '/d' },
+  ...{
+    nats: '/a',
+    redis: '/b',
+    postgres: '/c',
+    nginx: '/d',
+    bubblewrap: '/e',
+    python: '/f',
+    matplotlib: '/g',
+  },
   missing: [],
   aptCommand: undefined,
 });
@@ -24,6 +32,7 @@ function machineOf(changes: Partial<Machine> & { readonly failures?: number } = 
   let find = nothing;
   const machine: Machine = {
     isRoot: () => true,
+    isLinux: () => true,
     hasApt: () => true,
     holdsServices: () => true,
     hasPackageLists: () => true,
@@ -117,5 +126,26 @@ describe('offerNginx', () => {
     await offerNginx(starting.options);
     assert.match(starting.said.join('\n'), /^This server is missing: nginx\.[^]*Going on without it\.$/);
     assert.deepEqual(starting.ran, []);
+  });
+});
+
+describe('offerSandbox', () => {
+  it('installs what code execution needs, on Linux only', async () => {
+    const { ran, options } = machineOf();
+    await offerSandbox(options);
+    await offerSandbox(options);
+    assert.deepEqual(ran, ['install -y --no-install-recommends bubblewrap python3 python3-matplotlib']);
+    const other = machineOf({ isLinux: () => false });
+    await offerSandbox(other.options);
+    assert.deepEqual([other.ran, other.said], [[], []]);
+  });
+
+  it('goes on without it where it cannot be had', async () => {
+    const { said, options } = machineOf({ isRoot: () => false });
+    await offerSandbox(options);
+    assert.match(
+      said.join('\n'),
+      /missing: bwrap, python3, matplotlib\.\n.*\nGoing on without code execution\.$/,
+    );
   });
 });

@@ -9,11 +9,14 @@ import type { Bus, ServersSource, Telemetry, Upstreams } from '@cruvero/ports';
 import { startHealthMonitor } from '@cruvero/service-health-monitor';
 import { startRegistry, type Registry } from '@cruvero/service-registry';
 import { startStdioBridge, type StdioBridge } from '@cruvero/service-stdio-bridge';
+import type { EmbeddedCredentials } from './credentials.ts';
+import { besideCodeExec, startEmbeddedCodeExec } from './code-exec.ts';
 import type { EmbeddedSettings } from './settings.ts';
 
 export interface ControlPlaneParts {
   readonly telemetry: Telemetry;
   readonly serversSource: ServersSource;
+  readonly credentials: EmbeddedCredentials;
   /** A connection of its own for each service, as if they were processes. */
   readonly connect: (service: string) => Promise<Bus>;
   /** What is opened here is closed by its owner, last first. */
@@ -25,11 +28,13 @@ export interface ControlPlane {
   readonly bridge: StdioBridge;
   /** The ways to servers, children of this process among them. */
   readonly upstreams: Upstreams;
+  /** What there is to say about code execution, for the person at the terminal. */
+  readonly codeExecLine: string | undefined;
 }
 
 export async function startControlPlane(
   config: EmbeddedSettings,
-  { telemetry, serversSource, connect, stack }: ControlPlaneParts,
+  { telemetry, serversSource, connect, stack, credentials }: ControlPlaneParts,
 ): Promise<ControlPlane> {
   const { gateway, registry: registrySettings, monitor } = config;
   const shared = { clock: systemClock, random: systemRandom, telemetry };
@@ -38,7 +43,13 @@ export async function startControlPlane(
   const registry = stack.use(
     await startRegistry(
       { ...registrySettings, acceptInproc: true, loopback: true, authMode: gateway.auth },
-      { ...shared, store, bus: stack.use(await connect('registry')), serversSource },
+      {
+        ...shared,
+        store,
+        bus: stack.use(await connect('registry')),
+        serversSource,
+        secrets: credentials.registry,
+      },
     ),
   );
   const children = stack.use(childProcesses({ log: telemetry.log }));
@@ -55,13 +66,20 @@ export async function startControlPlane(
         allowedOrigins: [],
         bounds: { ownChildrenMax: config.ownChildrenMax },
       },
-      { ...shared, children, source: serversSource, bus: stack.use(await connect('bridge')) },
+      {
+        ...shared,
+        children,
+        source: serversSource,
+        bus: stack.use(await connect('bridge')),
+        credentials: credentials.bridge,
+      },
     ),
   );
   const http = stack.use(streamableUpstream({ connectionsMax: gateway.connectionsMax }));
   const sse = stack.use(sseUpstream({ http: stack.use(streamableUpstream()), clock: systemClock }));
-  const upstreams = { http, sse, inproc: bridge.upstream };
+  const codeExec = await startEmbeddedCodeExec(config, { telemetry, connect, stack });
+  const upstreams = { http, sse, inproc: besideCodeExec(bridge.upstream, codeExec) };
   const monitorBus = stack.use(await connect('health-monitor'));
   stack.use(await startHealthMonitor(monitor, { ...shared, bus: monitorBus, upstreams }));
-  return { registry, bridge, upstreams };
+  return { registry, bridge, upstreams, codeExecLine: codeExec.line };
 }

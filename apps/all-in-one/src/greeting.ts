@@ -9,6 +9,7 @@ export interface GreetingFacts {
   readonly complete: boolean;
   readonly firstKeys: FirstKeys | undefined;
   readonly needsKey: boolean;
+  readonly codeExecLine: string | undefined;
 }
 
 /** Lines for standard output; the last one is `ready <url>`, which scripts wait for. */
@@ -18,6 +19,7 @@ export function greetingLines(url: string, facts: GreetingFacts): readonly strin
     if (line.state !== 'running')
       lines.push(`server ${line.name} is ${line.state}: ${line.reason ?? 'no reason given'}`);
   }
+  if (facts.codeExecLine !== undefined) lines.push(facts.codeExecLine);
   if (!facts.complete)
     lines.push('Not every server was listed in time; the others are served, the rest joins when it answers.');
   if (facts.firstKeys) lines.push(...keyLines(url, facts.firstKeys));

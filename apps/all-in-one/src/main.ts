@@ -16,10 +16,11 @@ import {
   untilAborted,
 } from '@cruvero/chassis';
 import type { ServerName } from '@cruvero/core';
-import type { Bus, Log } from '@cruvero/ports';
+import type { Bus, ConfiguredServer, Log } from '@cruvero/ports';
 import { startGateway } from '@cruvero/service-gateway';
 import type { StdioBridge } from '@cruvero/service-stdio-bridge';
 import { startControlPlane } from './control-plane.ts';
+import { startCredentials } from './credentials.ts';
 import { greet } from './greeting.ts';
 import { service, settings, terminalDefaults, type EmbeddedSettings } from './settings.ts';
 
@@ -40,8 +41,9 @@ await runMain(async (env, signal) => {
     serversFromEnv(env),
   );
   await using stack = new AsyncDisposableStack();
-  const parts = { telemetry, serversSource, connect, stack };
-  const { registry, bridge, upstreams } = await startControlPlane(config, parts);
+  const credentials = await startCredentials(config, { env, telemetry, connect, stack });
+  const parts = { telemetry, serversSource, connect, stack, credentials };
+  const { registry, bridge, upstreams, codeExecLine } = await startControlPlane(config, parts);
   await using bus = await connect('gateway');
   await using gateway = await startGateway(config.gateway, {
     bus,
@@ -52,15 +54,17 @@ await runMain(async (env, signal) => {
     clock: systemClock,
     random: systemRandom,
     telemetry,
+    credentials: credentials.gateway,
     mounts: registryPrefixes.map((prefix) => ({ prefix, handler: registry.handler })),
   });
 
   await bridge.ready();
   const { servers } = await serversSource.read();
   const expected = await registry.expected(servers);
-  const complete = await gateway.ready(namesThatRun(expected, bridge), readyMsMax);
+  const complete = await gateway.ready(namesThatRun(expected, bridge, servers), readyMsMax);
   const { firstKeys } = registry;
-  greet(gateway.listening.url, { listing: bridge.listing(), complete, firstKeys, needsKey: auth !== 'none' });
+  const listing = bridge.listing();
+  greet(gateway.listening.url, { listing, complete, firstKeys, needsKey: auth !== 'none', codeExecLine });
   await untilAborted(signal);
 });
 
@@ -75,7 +79,14 @@ function busOf({ eventsBackend, natsUrl }: EmbeddedSettings, log: Log): (name: s
 }
 
 /** A child that does not come up is said, and not waited for. */
-function namesThatRun(names: readonly ServerName[], bridge: StdioBridge): readonly ServerName[] {
+function namesThatRun(
+  names: readonly ServerName[],
+  bridge: StdioBridge,
+  servers: readonly ConfiguredServer[],
+): readonly ServerName[] {
   const down = new Set(bridge.listing().flatMap((line) => (line.state === 'running' ? [] : [line.name])));
+  const started = new Set(bridge.listing().map(({ name }) => name));
+  // One that waits for its secret was not even started.
+  for (const { kind, name } of servers) if (kind === 'command' && !started.has(name)) down.add(name);
   return names.filter((name) => !down.has(name));
 }

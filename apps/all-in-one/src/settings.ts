@@ -1,7 +1,13 @@
 /** The environment of the embedded layout: every service's settings, read once. */
 
+import { join } from 'node:path';
+import { hostname } from 'node:os';
 import { readNatsUrl } from '@cruvero/adapter-nats';
+import { readEnvironmentNames, readFileKey } from '@cruvero/adapter-secret-file';
+import { readVaultPath } from '@cruvero/adapter-vault';
 import { natsUrlSetting, telemetryConfig, type Reader } from '@cruvero/chassis';
+import { credentialBrokerTerms, providerSettings } from '@cruvero/service-credential-broker';
+import { codeExecSettings } from '@cruvero/service-code-exec';
 import { readGatewaySettings } from '@cruvero/service-gateway';
 import { healthMonitorConfig } from '@cruvero/service-health-monitor';
 import { registryConfig } from '@cruvero/service-registry';
@@ -9,11 +15,28 @@ import { ownChildrenSetting } from '@cruvero/service-stdio-bridge';
 
 export const service = 'cruvero';
 
-export const settings = (read: Reader) => ({
-  gateway: readGatewaySettings(read),
+const secretReaders = {
+  vaultPath: readVaultPath,
+  environmentNames: readEnvironmentNames,
+  fileKey: readFileKey,
+};
+
+export const settings = (read: Reader) => {
+  const gateway = readGatewaySettings(read);
+  const secretsFile = join(gateway.dataDir, 'credentials.enc');
+  return { gateway, providers: providerSettings(read, secretReaders, secretsFile), ...others(read) };
+};
+
+const others = (read: Reader) => ({
+  broker: credentialBrokerTerms(read),
   registry: registryConfig(read),
   monitor: healthMonitorConfig(read),
   telemetry: telemetryConfig(service)(read),
+  codeExecEnabled: read.boolean('CRUVERO_CODE_EXEC_ENABLED', {
+    orElse: false,
+    help: 'Whether python_exec and bash_exec are served as the server code-exec. Where the sandbox cannot be had, the start says why and they are not.',
+  }),
+  codeExec: codeExecSettings(hostname())(read),
   configFile: read.text('CRUVERO_CONFIG', {
     orElse: 'cruvero.json',
     help: 'File of configured servers, in the mcpServers shape of MCP clients. Read again when it changes.',

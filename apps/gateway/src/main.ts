@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { stateFile } from '@cruvero/adapter-config-file';
+import { busCredentials, type BusCredentialsParts } from '@cruvero/adapter-bus-credentials';
 import { httpListener, sseUpstream, streamableUpstream } from '@cruvero/adapter-http';
 import { connectNats } from '@cruvero/adapter-nats';
 import { openTelemetry } from '@cruvero/adapter-otel';
@@ -15,8 +16,12 @@ import {
   systemRandom,
   untilAborted,
 } from '@cruvero/chassis';
+import { readAskerKey } from '@cruvero/contracts';
 import { startGateway } from '@cruvero/service-gateway';
+import type { Credentials } from '@cruvero/ports';
 import { service, settings } from './settings.ts';
+
+type Settings = ReturnType<typeof settings>;
 
 /** How long the line `ready` waits for servers that do not answer. */
 const settleMsMax = 20_000;
@@ -40,6 +45,7 @@ await runMain(async (env, signal) => {
     (await connectRedis({ url: config.redisUrl.reveal(), keyPrefix: 'cruvero:', ...shared }));
   await using http = streamableUpstream({ connectionsMax: own.connectionsMax });
   await using sse = sseUpstream({ http: streamableUpstream(), clock: systemClock });
+  await using credentials = await askerOf(config, { bus, metrics, ...shared });
   await using gateway = await startGateway(own, {
     bus,
     upstreams: { http, sse },
@@ -49,9 +55,20 @@ await runMain(async (env, signal) => {
     clock: systemClock,
     random: systemRandom,
     telemetry,
+    ...(credentials ? { credentials } : {}),
     ...(redis ? { counter: redis.counter, cache: redis.cache } : {}),
   });
   await gateway.ready([], settleMsMax);
   process.stdout.write(`ready ${gateway.listening.url}\n`);
   await untilAborted(signal);
 });
+
+/** What servers are shown is asked for over the bus; without a key nobody is asked. */
+async function askerOf(
+  { asker, gateway }: Settings,
+  parts: BusCredentialsParts,
+): Promise<Credentials | undefined> {
+  const key = asker && readAskerKey(asker.key.reveal());
+  if (!asker || !key) return undefined;
+  return busCredentials({ asker: asker.asker, key, subjectPrefix: gateway.subjectPrefix }, parts);
+}

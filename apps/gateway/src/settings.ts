@@ -2,13 +2,17 @@
 
 import { readNatsUrl } from '@cruvero/adapter-nats';
 import { readRedisUrl } from '@cruvero/adapter-redis';
-import { natsUrlSetting, telemetryConfig, type Reader, type Secret } from '@cruvero/chassis';
+import { askerSettings, natsUrlSetting, telemetryConfig, type Reader, type Secret } from '@cruvero/chassis';
 import { readGatewaySettings } from '@cruvero/service-gateway';
 
 export const service = 'cruvero-gateway';
 
-export const settings = (read: Reader) => ({
-  gateway: readGatewaySettings(read),
+export const settings = (read: Reader) => {
+  const gateway = readGatewaySettings(read);
+  return { gateway, asker: askerSettings(read, gateway.gatewayId), ...edges(read) };
+};
+
+const edges = (read: Reader) => ({
   telemetry: telemetryConfig(service)(read),
   natsUrl: natsUrlSetting(read, readNatsUrl),
   redisUrl: redisUrlSetting(read),

@@ -1,5 +1,6 @@
 /** The registry as a process of its own: PostgreSQL for its rows, NATS to hear servers and tell gateways, HTTP for operators. */
 
+import { busCredentials } from '@cruvero/adapter-bus-credentials';
 import { joinSources, serversFile, serversFromEnv } from '@cruvero/adapter-config-file';
 import { httpListener } from '@cruvero/adapter-http';
 import { connectNats } from '@cruvero/adapter-nats';
@@ -15,6 +16,7 @@ import {
   systemRandom,
   untilAborted,
 } from '@cruvero/chassis';
+import { readAskerKey } from '@cruvero/contracts';
 import { startRegistry } from '@cruvero/service-registry';
 import { service, settings } from './settings.ts';
 
@@ -41,13 +43,26 @@ await runMain(async (env, signal) => {
     metrics: telemetry.metrics,
     ...parts,
   });
+  const { asker } = config;
+  const key = asker && readAskerKey(asker.key.reveal());
+  const { subjectPrefix } = config.registry;
+  const asking = { bus, log, metrics: telemetry.metrics, clock: systemClock, random: systemRandom };
+  await using secrets =
+    asker && key && (await busCredentials({ asker: asker.asker, key, subjectPrefix }, asking));
   const serversSource = joinSources(
     serversFile(config.configFile, { clock: systemClock, env }),
     serversFromEnv(env),
   );
   await using registry = await startRegistry(
     { ...config.registry, acceptInproc: false, loopback: isLoopbackHost(config.listen.host) },
-    { ...parts, store, bus, serversSource, listener: httpListener(config.listen) },
+    {
+      ...parts,
+      store,
+      bus,
+      serversSource,
+      listener: httpListener(config.listen),
+      ...(secrets ? { secrets } : {}),
+    },
   );
   const { agentKey, adminKey } = registry.firstKeys ?? {};
   if (agentKey !== undefined) process.stdout.write(`agent-key ${agentKey}\n`);

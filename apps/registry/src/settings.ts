@@ -1,7 +1,7 @@
 /** The registry's environment as a process of its own. */
 
 import { readNatsUrl } from '@cruvero/adapter-nats';
-import { natsUrlSetting, Secret, telemetryConfig, type Reader } from '@cruvero/chassis';
+import { askerSettings, natsUrlSetting, Secret, telemetryConfig, type Reader } from '@cruvero/chassis';
 import { registryConfig } from '@cruvero/service-registry';
 
 export const service = 'cruvero-registry';
@@ -10,6 +10,7 @@ const defaultDatabaseUrl = 'postgres://localhost:5432/cruvero';
 
 export const settings = (read: Reader) => ({
   registry: registryConfig(read),
+  asker: askerSettings(read, 'registry'),
   telemetry: telemetryConfig(service)(read),
   natsUrl: natsUrlSetting(read, readNatsUrl),
   databaseUrl:

@@ -1,6 +1,7 @@
 /** The stdio bridge as a process of its own: the commands of cruvero.json as HTTP servers, announced over NATS. */
 
 import { joinSources, serversFile, serversFromEnv } from '@cruvero/adapter-config-file';
+import { busCredentials } from '@cruvero/adapter-bus-credentials';
 import { httpListener } from '@cruvero/adapter-http';
 import { connectNats } from '@cruvero/adapter-nats';
 import { openTelemetry } from '@cruvero/adapter-otel';
@@ -16,6 +17,7 @@ import {
   systemRandom,
   untilAborted,
 } from '@cruvero/chassis';
+import { readAskerKey } from '@cruvero/contracts';
 import { startStdioBridge } from '@cruvero/service-stdio-bridge';
 import { service, settings, version } from './settings.ts';
 import { withStatus } from './with-status.ts';
@@ -48,12 +50,22 @@ await runMain(async (env, signal) => {
     serversFile(config.serversPath, { clock: systemClock, env }),
     serversFromEnv(env),
   );
+  const { asker, bridge: own } = config;
+  const key = asker && readAskerKey(asker.key.reveal());
+  await using credentials =
+    asker &&
+    key &&
+    (await busCredentials(
+      { asker: asker.asker, key, subjectPrefix: own.subjectPrefix },
+      { bus, log, metrics, ...shared },
+    ));
   const listener = withStatus(httpListener(config.listen), status);
   await using bridge = await startStdioBridge(config.bridge, {
     children,
     bus,
     source,
     listener,
+    ...(credentials ? { credentials } : {}),
     telemetry,
     ...shared,
   });

@@ -37,3 +37,29 @@ export function natsUrlSetting(read: Reader, check: (url: string) => object): Se
   if ('problem' in address) read.refuse(name, `is wrong: ${String(address.problem)}`);
   return url;
 }
+
+/** Who a service is to the credential broker, and by what it proves it. */
+export interface AskerSettings {
+  readonly asker: string;
+  /** 32 bytes in base64. */
+  readonly key: Secret;
+}
+
+/** CRUVERO_CREDENTIAL_KEY and CRUVERO_CREDENTIAL_ASKER; undefined where there is no key: nobody is asked then. */
+export function askerSettings(read: Reader, orElse: string): AskerSettings | undefined {
+  const keyName = 'CRUVERO_CREDENTIAL_KEY';
+  const key = read.secret(keyName, {
+    optional: true,
+    help: 'Key of this service towards the credential broker: 32 bytes in base64, as in its CRUVERO_CREDENTIAL_ASKERS. Without it no credential is asked for.',
+  });
+  if (key && !/^[A-Za-z0-9+/_-]{43}=?$/.test(key.reveal()))
+    read.refuse(keyName, 'must be 32 bytes in base64');
+  const askerName = 'CRUVERO_CREDENTIAL_ASKER';
+  const asker =
+    read.optionalText(askerName, {
+      help: "Name of this service among the broker's askers. Without it: the gateway's id, the bridge's id, or registry.",
+    }) ?? orElse;
+  if (key && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(asker))
+    read.refuse(askerName, 'must be 1 to 63 letters, digits, dots, - or _');
+  return key && { asker, key };
+}

@@ -24,7 +24,13 @@ export {
 } from './config-values.ts';
 export { didYouMean, type Misspelling } from './did-you-mean.ts';
 export { errorSentence } from './error-sentence.ts';
-export { natsUrlSetting, subjectPrefixSetting, tenantSetting } from './fleet-settings.ts';
+export {
+  askerSettings,
+  natsUrlSetting,
+  subjectPrefixSetting,
+  tenantSetting,
+  type AskerSettings,
+} from './fleet-settings.ts';
 export { Health, type Check, type CheckResult, type Readiness } from './health.ts';
 export {
   hostAllowed,

@@ -2,6 +2,7 @@
 
 import { balanceStrategies, healthStatuses, serverNamePattern } from '@cruvero/core';
 import { z } from 'zod';
+import { credentialWireSchema } from './credential-use.ts';
 
 const version = z.number().int().min(0);
 const jsonObject = z.record(z.string(), z.json());
@@ -40,6 +41,8 @@ export const serversSchema = z.looseObject({
       version: z.string().optional(),
       capabilities_hash: z.string().optional(),
       strategy: z.enum(balanceStrategies as [string, ...string[]]).default('round_robin'),
+      /** By reference: which secret the server is shown. */
+      credential: credentialWireSchema.optional(),
       instances: z.array(instanceSchema),
       tools: z.array(jsonObject).default([]),
     }),

@@ -7,10 +7,13 @@ import {
   toServerName,
   wholeObject,
   wholeValue,
+  type CredentialEnvironment,
+  type CredentialUse,
   type ServerName,
   type VirtualDefinition,
 } from '@cruvero/core';
 import { z } from 'zod';
+import { readFileCredential, readFileEnvironment } from './credential-use.ts';
 import { readVirtualServers, virtualSection } from './virtual-servers-file.ts';
 
 export const serversFileBytesMax = 1 << 20;
@@ -48,12 +51,14 @@ export type FileEntry =
       readonly env: ReadonlyMap<string, string>;
       readonly cwd?: string;
       readonly instances: number;
+      readonly credential?: CredentialEnvironment;
     }
   | {
       readonly kind: 'url';
       readonly name: ServerName;
       readonly transport: 'http' | 'sse';
       readonly url: string;
+      readonly credential?: CredentialUse;
     };
 
 export type FileRead =
@@ -149,8 +154,20 @@ function readCommand(name: ServerName, value: object): FileEntry | string {
   if (typeof env === 'string') return env;
   const read = commandEntrySchema.safeParse(rest);
   if (!read.success) return sentence(read.error);
+  const written = own(value, 'credential');
+  const credential = written === undefined ? undefined : readFileEnvironment(written);
+  if (typeof credential === 'string') return credential;
   const { command, args, cwd, instances } = read.data;
-  return { kind: 'command', name, command, args, env, ...(cwd === undefined ? {} : { cwd }), instances };
+  return {
+    kind: 'command',
+    name,
+    command,
+    args,
+    env,
+    ...(cwd === undefined ? {} : { cwd }),
+    instances,
+    ...(credential === undefined ? {} : { credential }),
+  };
 }
 
 function readEnv(value: unknown): ReadonlyMap<string, string> | string {
@@ -173,8 +190,11 @@ function readEnv(value: unknown): ReadonlyMap<string, string> | string {
 
 function readUrl(name: ServerName, value: object, rawUrl: unknown): FileEntry | string {
   if (own(value, 'headers') !== undefined) {
-    return 'has "headers"; credentials are not kept in this file, they are given by reference';
+    return 'has "headers"; credentials are not kept in this file, they are given by reference: "credential": {"secretRef": "…"}';
   }
+  const written = own(value, 'credential');
+  const credential = written === undefined ? undefined : readFileCredential(written);
+  if (typeof credential === 'string') return credential;
   const read = urlEntrySchema.safeParse({ ...value, url: rawUrl });
   if (!read.success) return sentence(read.error);
   const url = URL.canParse(read.data.url) ? new URL(read.data.url) : undefined;
@@ -183,7 +203,8 @@ function readUrl(name: ServerName, value: object, rawUrl: unknown): FileEntry | 
   if (url.username !== '' || url.password !== '')
     return 'url: holds a user or password; credentials do not belong in a URL';
   url.hash = '';
-  return { kind: 'url', name, transport: read.data.type === 'sse' ? 'sse' : 'http', url: url.href };
+  const transport = read.data.type === 'sse' ? 'sse' : 'http';
+  return { kind: 'url', name, transport, url: url.href, ...(credential === undefined ? {} : { credential }) };
 }
 
 /** Paths and reasons, never values. */

@@ -3,6 +3,7 @@
 import { healthStatuses, serverSources, serverStatuses, transports } from '@cruvero/core';
 import { z } from 'zod';
 import { policySchema } from './config-payloads.ts';
+import { credentialWireSchema } from './credential-use.ts';
 import { toolsMax } from './lifecycle.ts';
 
 const words = (list: readonly string[]) => z.enum(list as [string, ...string[]]);
@@ -52,6 +53,7 @@ export const serverViewSchema = z.object({
   command: z.string().optional(),
   args: z.array(z.string()).optional(),
   allowed_endpoints: z.array(z.string()).optional(),
+  credential: credentialWireSchema.optional(),
   debug: z.boolean(),
   source: words(serverSources),
   status: words(serverStatuses),
@@ -76,6 +78,8 @@ const draftFields = {
   args: z.array(z.string().max(4_096)).max(256).optional(),
   env_vars: z.record(z.string().max(256), z.string().max(8_192)).optional(),
   allowed_endpoints: z.array(endpoint).max(64).optional(),
+  /** By reference; the secret itself goes to `PUT /admin/api/v1/credentials/{integration}`. */
+  credential: credentialWireSchema.optional(),
   debug: z.boolean().default(false),
   status: z.enum(['pending', 'active', 'draining', 'disabled']).optional(),
   version: z.string().max(128).optional(),

@@ -57,6 +57,16 @@ export const replicaSubjects = (prefix: string) =>
     sessions: `${prefix}.replicas.sessions`,
   }) as const;
 
+/** Between the credential broker and those who ask it; under no stream, so that nothing of it is kept. */
+export const credentialSubjects = (prefix: string) =>
+  ({
+    ask: `${prefix}.credentials.ask`,
+    /** To everybody: what they hold for a tenant and an integration is not to be used any more. */
+    revoked: `${prefix}.credentials.revoked`,
+    /** Who got what, without the secret; in the events stream. */
+    audit: `${prefix}.events.credentials.audit`,
+  }) as const;
+
 const hourMs = 3_600_000;
 
 /**

@@ -1,6 +1,9 @@
 /** The face of core: pure rules, no IO, no clock, no promise. Inside core, import the file. */
 
 export * from './catalog/compile.ts';
+export * from './credentials/lease.ts';
+export * from './credentials/reference.ts';
+export * from './credentials/secret-text.ts';
 export * from './model/fault.ts';
 export * from './model/ids.ts';
 export * from './model/json.ts';

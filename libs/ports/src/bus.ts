@@ -80,8 +80,15 @@ export interface Bus {
 
   /** Not on a subject that a stream covers: the stream would answer. */
   request(subject: string, body: Json, timeoutMs: number): Promise<{ readonly body: Json } | BusFault>;
-  /** Answers requests on a subject; several responders share them. One that throws is a `bus_error` to who asked. */
-  respond(subject: string, handler: (message: BusMessage) => Promise<Json>): Subscription;
+  /**
+   * Answers requests on a subject; several responders share them. One that throws is a `bus_error` to who asked. One after the
+   * other, unless `atOnce`: then a slow answer holds up no other, and the handler bounds how many it works on.
+   */
+  respond(
+    subject: string,
+    handler: (message: BusMessage) => Promise<Json>,
+    options?: { readonly atOnce?: boolean },
+  ): Subscription;
 
   /** Small values by key; the bucket is made on first use. Value at most 512 KiB; keys `[A-Za-z0-9_=.-]+`. */
   putValue(bucket: string, key: string, value: string): Promise<BusFault | undefined>;

@@ -1,6 +1,6 @@
 /** Where configured servers come from (cruvero.json, environment), and the news when they change. */
 
-import type { ServerName, VirtualDefinition } from '@cruvero/core';
+import type { CredentialEnvironment, CredentialUse, ServerName, VirtualDefinition } from '@cruvero/core';
 
 /** Which kind of configuration a server comes from; the registry keeps it as the row's source. */
 export type ServerOrigin = 'file' | 'env';
@@ -16,6 +16,8 @@ export type ConfiguredServer =
       readonly cwd?: string;
       /** Running copies, 1 to 32. */
       readonly instances: number;
+      /** Variables whose values are a secret's fields, by reference. */
+      readonly credential?: CredentialEnvironment;
       readonly origin?: ServerOrigin;
     }
   | {
@@ -23,6 +25,8 @@ export type ConfiguredServer =
       readonly name: ServerName;
       readonly transport: 'http' | 'sse';
       readonly url: string;
+      /** What the server is shown, by reference. */
+      readonly credential?: CredentialUse;
       readonly origin?: ServerOrigin;
     };
 

@@ -17,3 +17,4 @@ export * from './fixtures/tools.ts';
 export * from './http-probe.ts';
 export * from './memory-telemetry.ts';
 export * from './sim-clock.ts';
+export * from './vault/server.ts';

@@ -9,8 +9,10 @@ const name = basename(dataFolder);
 const addresses: Readonly<Record<string, string | undefined>> = {
   gateway: process.env['CRUVERO_MCPGW_LISTEN_ADDR'],
   registry: process.env['CRUVERO_REGISTRY_LISTEN_ADDR'],
+  'credential-broker': process.env['CRUVERO_CREDENTIAL_BROKER_LISTEN_ADDR'],
   'health-monitor': process.env['CRUVERO_HEALTH_MONITOR_LISTEN_ADDR'],
   'stdio-bridge': process.env['CRUVERO_STDIO_BRIDGE_LISTEN_ADDR'],
+  'code-exec': `127.0.0.1:${process.env['MCP_CODE_EXEC_PORT'] ?? ''}`,
 };
 const address = addresses[name] ?? '';
 

@@ -1,13 +1,14 @@
 /** Types of find-servers.mjs. */
 
-export type ServerName = 'nats' | 'redis' | 'postgres' | 'nginx';
+export type ServerName = 'nats' | 'redis' | 'postgres' | 'nginx' | 'bubblewrap' | 'python' | 'matplotlib';
 
 export interface MissingServer {
   readonly name: ServerName;
   readonly program: string;
   /** Debian's and Ubuntu's name. */
   readonly aptPackage: string;
-  readonly brewPackage: string;
+  /** Undefined for what there is on Linux only. */
+  readonly brewPackage: string | undefined;
 }
 
 export interface FoundServers {
@@ -18,6 +19,10 @@ export interface FoundServers {
   readonly postgres: string | undefined;
   /** Stands outside many users' PATH, in /usr/sbin. */
   readonly nginx: string | undefined;
+  readonly bubblewrap: string | undefined;
+  readonly python: string | undefined;
+  /** Folder of the module. */
+  readonly matplotlib: string | undefined;
   /** Of those that are needed. */
   readonly missing: readonly MissingServer[];
   /** Installs all that is missing, run as root; undefined when nothing is. */
@@ -29,7 +34,9 @@ export interface ServerPlaces {
   readonly folders?: readonly string[];
   /** Instead of /usr/lib/postgresql. */
   readonly debianPostgres?: string;
-  /** What `missing` is about; all but nginx when left out. */
+  /** Instead of the folders in which the system's Python has its modules. */
+  readonly pythonModules?: readonly string[];
+  /** What `missing` is about; the three servers when left out. */
   readonly needed?: readonly ServerName[];
 }
 

@@ -1,6 +1,6 @@
 /** Says which server programs this machine has. Plain JavaScript without dependencies: the installer runs it before anything is installed. */
 
-import { accessSync, constants, readdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Folders outside many users' PATH in which packages put servers. */
@@ -11,6 +11,10 @@ const wanted = [
   { name: 'redis', program: 'redis-server', aptPackage: 'redis-server', brewPackage: 'redis' },
   { name: 'postgres', program: 'postgres', aptPackage: 'postgresql', brewPackage: 'postgresql@17' },
   { name: 'nginx', program: 'nginx', aptPackage: 'nginx', brewPackage: 'nginx' },
+  // For code execution, which there is on Linux only.
+  { name: 'bubblewrap', program: 'bwrap', aptPackage: 'bubblewrap', brewPackage: undefined },
+  { name: 'python', program: 'python3', aptPackage: 'python3', brewPackage: undefined },
+  { name: 'matplotlib', program: 'matplotlib', aptPackage: 'python3-matplotlib', brewPackage: undefined },
 ];
 /** What tests and the local stack cannot do without; nginx is there to be measured against. */
 const usuallyNeeded = ['nats', 'redis', 'postgres'];
@@ -27,6 +31,10 @@ export function findServers(places = {}) {
     redis: firstWith(folders, ['redis-server']),
     postgres: firstWith([...debian, ...folders], ['postgres', 'initdb']),
     nginx: firstWith(folders, ['nginx']),
+    bubblewrap: firstWith(folders, ['bwrap']),
+    // The system's own: a run sees /usr, and no Python of a user.
+    python: firstWith(places.folders ?? ['/usr/bin'], ['python3']),
+    matplotlib: firstThere(places.pythonModules ?? systemModules(), 'matplotlib'),
   };
   const needed = places.needed ?? usuallyNeeded;
   const missing = wanted.filter(({ name }) => needed.includes(name) && found[name] === undefined);
@@ -48,6 +56,26 @@ function postgresFolders(root) {
     .filter((major) => /^\d+$/.test(major))
     .sort((a, b) => Number(b) - Number(a))
     .map((major) => join(root, major, 'bin'));
+}
+
+/** Folders of modules of the system's own Python, on the distributions that there are. */
+function systemModules() {
+  const found = [];
+  for (const root of ['/usr/lib', '/usr/lib64']) {
+    let names;
+    try {
+      names = readdirSync(root).filter((name) => name.startsWith('python3'));
+    } catch {
+      continue;
+    }
+    for (const name of names)
+      for (const kind of ['dist', 'site']) found.push(join(root, name, `${kind}-packages`));
+  }
+  return found;
+}
+
+function firstThere(folders, name) {
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
 
 /** Path of the first program in the first folder that has all of them. */

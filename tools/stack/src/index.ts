@@ -11,3 +11,4 @@ export type { Server, ServerOptions } from './server.ts';
 export { startStack } from './stack.ts';
 export type { Stack, StackOptions } from './stack.ts';
 export type { Service, ServiceName } from './service.ts';
+export { serviceNames } from './service.ts';

@@ -90,7 +90,7 @@ describe('npm run stack', () => {
     assert.match(stack.said(), /SIGINT: stopping …\nstopped\n$/);
     assert.deepEqual(Object.values(pids).filter(isRunning), []);
     const order = await readFile(join(stack.root, '.cruvero/stack/stopped'), 'utf8');
-    assert.equal(order, 'gateway\nstdio-bridge\nhealth-monitor\nregistry\n');
+    assert.equal(order, 'gateway\ncode-exec\nstdio-bridge\nhealth-monitor\ncredential-broker\nregistry\n');
   });
 
   it('leaves no process behind when it is killed with -9, and starts on the same folder again', async () => {

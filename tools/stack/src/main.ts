@@ -21,8 +21,11 @@ const ownSettings = new Set([
   'CRUVERO_NATS_URL',
   'CRUVERO_MCPGW_LISTEN_ADDR',
   'CRUVERO_REGISTRY_LISTEN_ADDR',
+  'CRUVERO_CREDENTIAL_BROKER_LISTEN_ADDR',
   'CRUVERO_HEALTH_MONITOR_LISTEN_ADDR',
   'CRUVERO_STDIO_BRIDGE_LISTEN_ADDR',
+  'MCP_CODE_EXEC_HOST',
+  'MCP_CODE_EXEC_PORT',
 ]);
 
 process.exitCode = await main();
@@ -82,10 +85,17 @@ async function choosePorts(): Promise<NonNullable<StackOptions['ports']>> {
   const names = {
     gateway: 'CRUVERO_MCPGW_LISTEN_ADDR',
     registry: 'CRUVERO_REGISTRY_LISTEN_ADDR',
+    'credential-broker': 'CRUVERO_CREDENTIAL_BROKER_LISTEN_ADDR',
     'health-monitor': 'CRUVERO_HEALTH_MONITOR_LISTEN_ADDR',
     'stdio-bridge': 'CRUVERO_STDIO_BRIDGE_LISTEN_ADDR',
   } as const;
-  for (const service of ['gateway', 'registry', 'health-monitor', 'stdio-bridge'] as const) {
+  for (const service of [
+    'gateway',
+    'registry',
+    'credential-broker',
+    'health-monitor',
+    'stdio-bridge',
+  ] as const) {
     const given = process.env[names[service]];
     if (given !== undefined) ports[service] = portOf(names[service], given);
     else if (service in usualPorts) {
@@ -104,7 +114,9 @@ function portOf(name: string, address: string): number {
 
 function handedOn(): Record<string, string | undefined> {
   return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => name.startsWith('CRUVERO_') && !ownSettings.has(name)),
+    Object.entries(process.env).filter(
+      ([name]) => /^(?:CRUVERO|MCP_CODE_EXEC)_/.test(name) && !ownSettings.has(name),
+    ),
   );
 }
 

@@ -7,7 +7,14 @@ import { Program } from './program.ts';
 import { accepts } from './talk.ts';
 
 /** In starting order. */
-export const serviceNames = ['registry', 'health-monitor', 'stdio-bridge', 'gateway'] as const;
+export const serviceNames = [
+  'registry',
+  'credential-broker',
+  'health-monitor',
+  'stdio-bridge',
+  'code-exec',
+  'gateway',
+] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
 export interface ServicePlan {

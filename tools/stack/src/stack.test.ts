@@ -50,6 +50,7 @@ describe('startStack', () => {
       CRUVERO_REGISTRY_LISTEN_ADDR: `127.0.0.1:${stack.services.registry.port}`,
       CRUVERO_HEALTH_MONITOR_LISTEN_ADDR: `127.0.0.1:${stack.services['health-monitor'].port}`,
       CRUVERO_STDIO_BRIDGE_LISTEN_ADDR: `127.0.0.1:${stack.services['stdio-bridge'].port}`,
+      MCP_CODE_EXEC_PORT: String(stack.services['code-exec'].port),
       CRUVERO_DATA_DIR: join(stack.folder, 'gateway'),
       EXTRA: 'yes',
       CRUVERO_LEFT_OVER: undefined,
@@ -84,7 +85,14 @@ describe('startStack', () => {
     await Promise.all([stack.stop(), stack.stop()]);
     assert.deepEqual(pids.filter(isRunning), []);
     const order = (await readFile(join(folder, 'stopped'), 'utf8')).trim().split('\n');
-    assert.deepEqual(order, ['gateway', 'stdio-bridge', 'health-monitor', 'registry']);
+    assert.deepEqual(order, [
+      'gateway',
+      'code-exec',
+      'stdio-bridge',
+      'health-monitor',
+      'credential-broker',
+      'registry',
+    ]);
     assert.equal(existsSync(join(folder, 'postgres/data/PG_VERSION')), true);
     await rm(folder, { recursive: true });
 
@@ -103,12 +111,30 @@ describe('startStack', () => {
       env: { FAKE_FAILS: 'stdio-bridge' },
     });
     await assert.rejects(failing, /stdio-bridge ended \(exit code 3\) before it was ready[^]*no such luck/);
-    assert.equal((await readFile(join(folder, 'stopped'), 'utf8')).trim(), 'health-monitor\nregistry');
+    assert.equal(
+      (await readFile(join(folder, 'stopped'), 'utf8')).trim(),
+      'health-monitor\ncredential-broker\nregistry',
+    );
     // The same folder and port can be used at once: nothing is left.
     await using again = await startStack({ ...options, folder, ports: { nats: port }, only: [] });
     assert.equal(again.nats.port, port);
     await again.stop();
     await rm(folder, { recursive: true });
+  });
+
+  it('goes on without code execution where that does not start', async () => {
+    const said: string[] = [];
+    await using stack = await startStack({
+      ...options,
+      only: ['registry', 'code-exec'],
+      env: { FAKE_FAILS: 'code-exec' },
+      onEvent: (line) => void said.push(line),
+    });
+    assert.deepEqual(
+      stack.running.map(({ name }) => name),
+      ['registry'],
+    );
+    assert.match(said.join('\n'), /^code-exec does not run here: .*[^]*no such luck/);
   });
 
   it('fails when the gateway never says that it is ready', async () => {

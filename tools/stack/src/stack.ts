@@ -1,5 +1,6 @@
 /** The whole product apart: real servers, and each service as its own process. */
 
+import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
@@ -81,16 +82,17 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     .filter((name) => options.only?.includes(name) ?? true)
     .map((name) => services[name]);
   // The registry first, because the others ask for it; all could wait.
+  const running: OwnedService[] = [];
   for (const service of chosen) {
     undo.defer(() => service.stop());
-    await service.start();
+    if (await startOrGoWithout(service, options.onEvent)) running.push(service);
   }
   if (options.awaitReady !== false && chosen.includes(services.gateway)) {
     await services.gateway.ready(options.readyWithinMs);
   }
   if (options.restartOnDeath === true) {
     const onEvent = options.onEvent ?? (() => undefined);
-    for (const mortal of [postgres, nats, redis, ...chosen]) undo.defer(keepAlive(mortal, { onEvent }));
+    for (const mortal of [postgres, nats, redis, ...running]) undo.defer(keepAlive(mortal, { onEvent }));
   }
 
   const all = undo.move();
@@ -101,12 +103,25 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     postgres,
     redis,
     services,
-    running: chosen,
+    running,
     gatewayUrl: services.gateway.url,
     registryUrl: services.registry.url,
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** Not every machine lets code be run behind a boundary; all the rest works without. */
+async function startOrGoWithout(service: OwnedService, onEvent: StackOptions['onEvent']): Promise<boolean> {
+  try {
+    await service.start();
+    return true;
+  } catch (error) {
+    if (service.name !== 'code-exec') throw error;
+    await service.stop();
+    onEvent?.(`code-exec does not run here: ${error instanceof Error ? error.message : String(error)}`);
+    return false;
+  }
 }
 
 interface Servers {
@@ -157,11 +172,14 @@ async function planServices(
   };
   const port = {
     registry: await portOf('registry'),
+    'credential-broker': await portOf('credential-broker'),
     'health-monitor': await portOf('health-monitor'),
     'stdio-bridge': await portOf('stdio-bridge'),
+    'code-exec': await portOf('code-exec'),
     gateway: await portOf('gateway'),
   } satisfies Record<ServiceName, number>;
   const cwd = resolve(root);
+  const keyOf = credentialKeys();
   const plan = (name: ServiceName): OwnedService =>
     serviceOf({
       name,
@@ -172,6 +190,7 @@ async function planServices(
         ...foreignEnv(),
         ...stackEnv(cwd, servers, port),
         CRUVERO_DATA_DIR: join(folder, name),
+        ...(name === 'credential-broker' ? brokerEnv(join(folder, name), keyOf) : askerEnv(name, keyOf)),
         ...env,
       },
       logFolder: join(folder, 'logs'),
@@ -179,8 +198,10 @@ async function planServices(
     });
   return {
     registry: plan('registry'),
+    'credential-broker': plan('credential-broker'),
     'health-monitor': plan('health-monitor'),
     'stdio-bridge': plan('stdio-bridge'),
+    'code-exec': plan('code-exec'),
     gateway: plan('gateway'),
   };
 }
@@ -203,12 +224,40 @@ function stackEnv(
     CRUVERO_MCPGW_GATEWAY_ID: 'gw-1',
     CRUVERO_MCPGW_LISTEN_ADDR: `127.0.0.1:${port.gateway}`,
     CRUVERO_REGISTRY_LISTEN_ADDR: `127.0.0.1:${port.registry}`,
+    CRUVERO_CREDENTIAL_BROKER_LISTEN_ADDR: `127.0.0.1:${port['credential-broker']}`,
     CRUVERO_HEALTH_MONITOR_LISTEN_ADDR: `127.0.0.1:${port['health-monitor']}`,
     CRUVERO_STDIO_BRIDGE_LISTEN_ADDR: `127.0.0.1:${port['stdio-bridge']}`,
+    MCP_CODE_EXEC_PORT: String(port['code-exec']),
+  };
+}
+
+const askers = ['gateway', 'stdio-bridge', 'registry'] as const;
+type Asker = (typeof askers)[number];
+type Keys = Readonly<Record<Asker, string>>;
+
+/** Of this stack only: each service has its own, and the broker knows all of them. */
+function credentialKeys(): Keys {
+  const key = (): string => randomBytes(32).toString('base64');
+  return { gateway: key(), 'stdio-bridge': key(), registry: key() };
+}
+
+function askerEnv(name: ServiceName, keys: Keys): NodeJS.ProcessEnv {
+  const asker = askers.find((each) => each === name);
+  return asker === undefined ? {} : { CRUVERO_CREDENTIAL_ASKER: asker, CRUVERO_CREDENTIAL_KEY: keys[asker] };
+}
+
+function brokerEnv(folder: string, keys: Keys): NodeJS.ProcessEnv {
+  return {
+    CRUVERO_CREDENTIAL_ASKERS: askers.map((asker) => `${asker}=${keys[asker]}`).join(','),
+    CRUVERO_CREDENTIAL_GRANTS: 'gateway:*/*,stdio-bridge:default/*',
+    CRUVERO_CREDENTIAL_WRITERS: 'registry:*/*',
+    CRUVERO_CREDENTIAL_FILE: join(folder, 'credentials.enc'),
   };
 }
 
 /** This process's environment without the product's own settings: a stack's layout must not depend on the shell it starts in. */
 function foreignEnv(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(inheritedEnv()).filter(([name]) => !name.startsWith('CRUVERO_')));
+  return Object.fromEntries(
+    Object.entries(inheritedEnv()).filter(([name]) => !/^(?:CRUVERO|MCP_CODE_EXEC)_/.test(name)),
+  );
 }

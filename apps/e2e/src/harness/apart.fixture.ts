@@ -2,17 +2,18 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startStack } from '@cruvero/stack';
+import { serviceNames, startStack } from '@cruvero/stack';
 import type { Layout, Plan } from './layout.fixture.ts';
 import { root } from './program.fixture.ts';
 import { shownKeys } from './shown-keys.fixture.ts';
 
 const bin = join(root, 'node_modules/.bin');
 
-export async function startApart({ folder, isKept, config, env, keys }: Plan): Promise<Layout> {
+export async function startApart({ folder, isKept, config, env, keys, codeExec }: Plan): Promise<Layout> {
   const startMs = performance.now();
   const stack = await startStack({
     root,
+    ...(codeExec ? {} : { only: serviceNames.filter((name) => name !== 'code-exec') }),
     // Without a folder the stack makes a temporary one, with a database that is quick to make.
     ...(isKept ? { folder: join(folder, '.cruvero/stack') } : {}),
     env: { PATH: `${bin}:${process.env['PATH'] ?? ''}`, ...env },

@@ -6,13 +6,14 @@ import { shownKeys } from './shown-keys.fixture.ts';
 
 const readyMsMax = 60_000;
 
-export async function startEmbedded({ folder, config, env, keys }: Plan): Promise<Layout> {
+export async function startEmbedded({ folder, config, env, keys, codeExec }: Plan): Promise<Layout> {
   const startMs = performance.now();
   const program = startProgram({
     file: 'apps/all-in-one/src/main.ts',
     env: {
       CRUVERO_DATA_DIR: `${folder}/.cruvero`,
       CRUVERO_MCPGW_LISTEN_ADDR: '127.0.0.1:0',
+      ...(codeExec ? { CRUVERO_CODE_EXEC_ENABLED: 'true' } : {}),
       ...env,
     },
   });

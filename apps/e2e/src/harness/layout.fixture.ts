@@ -45,6 +45,8 @@ export interface LayoutOptions {
   /** The repository's own cruvero.json instead. */
   readonly ownConfig?: boolean;
   readonly env?: Readonly<Record<string, string>>;
+  /** With the code execution server; without it unless said. */
+  readonly codeExec?: boolean;
   /** State of an earlier start; kept. Without it: a fresh one, removed at the end. */
   readonly folder?: string;
   /** Keys of an earlier start. */
@@ -61,4 +63,5 @@ export interface Plan {
   readonly config: ConfigFile;
   readonly env: Readonly<Record<string, string>>;
   readonly keys: Keys | undefined;
+  readonly codeExec: boolean;
 }

@@ -24,7 +24,8 @@ export async function startLayout(kind: LayoutKind, options: LayoutOptions = {})
     ...options.env,
     ...(options.ownConfig === true ? ownConfigEnv(folder) : { CRUVERO_CONFIG: config.path }),
   };
-  const plan = { folder, isKept: options.folder !== undefined, config, env, keys: options.keys };
+  const { keys, codeExec = false } = options;
+  const plan = { folder, isKept: options.folder !== undefined, config, env, keys, codeExec };
   try {
     const layout = await (kind === 'embedded' ? startEmbedded(plan) : startApart(plan));
     const stop = async (): Promise<void> => {

@@ -91,16 +91,24 @@ export class MemoryBus implements Bus {
     );
   }
 
-  respond(subject: string, handler: (message: BusMessage) => Promise<Json>): Subscription {
-    const answer = async ({ envelope, reply }: { envelope: Envelope; reply: Reply | undefined }) => {
+  respond(
+    subject: string,
+    handler: (message: BusMessage) => Promise<Json>,
+    { atOnce = false }: { readonly atOnce?: boolean } = {},
+  ): Subscription {
+    const answer = async ({ envelope, reply }: Asked): Promise<void> => {
       try {
         reply?.(JSON.stringify(await handler(messageOf(envelope))));
       } catch (error) {
         reply?.(undefined);
-        throw error;
+        this.#threw(subject, error);
       }
     };
-    return this.#listen(subject, true, answer, (envelope, reply) => ({ envelope, reply }));
+    const handle = (asked: Asked): void | Promise<void> => {
+      const answered = answer(asked);
+      return atOnce ? undefined : answered;
+    };
+    return this.#listen(subject, true, handle, (envelope, reply) => ({ envelope, reply }));
   }
 
   #listen<T>(
@@ -246,4 +254,9 @@ function readAnswer(subject: string, text: string | undefined): { readonly body:
   return isBusFault(envelope)
     ? busError(`the answer on ${subject} is too large`)
     : { body: JSON.parse(text) };
+}
+
+interface Asked {
+  readonly envelope: Envelope;
+  readonly reply: Reply | undefined;
 }

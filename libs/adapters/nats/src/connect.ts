@@ -66,9 +66,7 @@ class NatsBus implements Bus {
     return this.#listeners.subscribe(subject, handler);
   }
 
-  respond(subject: string, handler: (message: BusMessage) => Promise<Json>): Subscription {
-    return this.#listeners.respond(subject, handler);
-  }
+  readonly respond: Bus['respond'] = (...asked) => this.#listeners.respond(...asked);
 
   async request(subject: string, body: Json, timeoutMs: number): Promise<{ readonly body: Json } | BusFault> {
     return await this.#sender.request(subject, body, timeoutMs);

@@ -81,14 +81,22 @@ export class Listeners {
     return this.#listen(pattern, undefined, ({ message }) => handler(message));
   }
 
-  respond(pattern: string, handler: (message: BusMessage) => Promise<Json>): Subscription {
-    return this.#listen(pattern, respondersQueue, async ({ message, raw }) => {
+  respond(
+    pattern: string,
+    handler: (message: BusMessage) => Promise<Json>,
+    { atOnce = false }: { readonly atOnce?: boolean } = {},
+  ): Subscription {
+    const respond = async ({ message, raw }: Received): Promise<void> => {
       try {
         answer(raw, JSON.stringify(await handler(message)));
       } catch (error) {
         answer(raw, undefined);
-        throw error;
+        this.#threw(pattern, error);
       }
+    };
+    return this.#listen(pattern, respondersQueue, (received) => {
+      const responded = respond(received);
+      return atOnce ? undefined : responded;
     });
   }
 
@@ -100,9 +108,7 @@ export class Listeners {
     if (!isSubjectPattern(pattern))
       throw new TypeError(`${JSON.stringify(pattern)} is no subject to listen on`);
     if (this.#link.closed) return { close: async () => undefined };
-    const inbox = new Inbox<Received>(handle, (error) =>
-      this.#options.log.warn('a bus handler threw', { subject: pattern, error: String(error) }),
-    );
+    const inbox = new Inbox<Received>(handle, (error) => this.#threw(pattern, error));
     const listening: Listening = { pattern, inbox, ...(queue === undefined ? {} : { queue }) };
     this.#all.add(listening);
     const { session } = this.#link;
@@ -113,6 +119,10 @@ export class Listeners {
         if (this.#all.delete(listening)) listening.native?.unsubscribe();
       },
     };
+  }
+
+  #threw(subject: string, error: unknown): void {
+    this.#options.log.warn('a bus handler threw', { subject, error: String(error) });
   }
 
   #attach(session: NatsConnection, listening: Listening): void {

@@ -22,6 +22,7 @@ const migrations = [
   '0031_mcp_control_plane',
   '0032_mcp_virtual_servers',
   '0033_mcp_registry_incarnation',
+  '0034_mcp_server_credential',
 ];
 const tenantId = 'default' as TenantId;
 const put = (store: ServerStore, name: string, version: string) =>

@@ -25,6 +25,7 @@ const migrations = [
   '0031_mcp_control_plane',
   '0032_mcp_virtual_servers',
   '0033_mcp_registry_incarnation',
+  '0034_mcp_server_credential',
 ];
 
 describe('the embedded database', () => {

@@ -17,7 +17,7 @@ const asMs = (column: string): string => `round(extract(epoch from ${column}) * 
 export const timeAt = (position: number): string => `to_timestamp($${position}::float8 / 1000.0)`;
 
 export const serverColumns = [
-  'id, tenant_id, name, transport, endpoint, command, args, env_vars, allowed_endpoints, debug, source, status',
+  'id, tenant_id, name, transport, endpoint, command, args, env_vars, allowed_endpoints, credential, debug, source, status',
   'tool_count, version, capabilities, tools, health_status, health_reason',
   ...['last_healthy', 'last_seen', 'created_at', 'updated_at'].map(asMs),
 ].join(', ');
@@ -59,6 +59,7 @@ const serverFields: Fields<ServerRecord> = [
   ['args', 'args'],
   ['env_vars', 'envVars'],
   ['allowed_endpoints', 'allowedEndpoints'],
+  ['credential', 'credential'],
   ['debug', 'debug'],
   ['source', 'source'],
   ['status', 'status'],
@@ -167,6 +168,7 @@ export const serverValues = (draft: ServerDraft, nowMs: number): readonly SqlVal
   number(draft.lastHealthyMs),
   number(draft.lastSeenMs),
   nowMs,
+  json(draft.credential),
 ];
 
 export const instanceValues = (draft: InstanceDraft, nowMs: number): readonly SqlValue[] => [

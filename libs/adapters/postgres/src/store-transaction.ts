@@ -43,16 +43,16 @@ export const instancesText = `SELECT ${instanceColumns} FROM mcp_server_instance
 
 const upsertText = `INSERT INTO mcp_servers (tenant_id, name, transport, endpoint, command, args, env_vars,
     allowed_endpoints, debug, source, status, tool_count, version, capabilities, tools, health_status, health_reason,
-    last_healthy, last_seen, created_at, updated_at)
+    last_healthy, last_seen, created_at, updated_at, credential)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-    ${timeAt(18)}, ${timeAt(19)}, ${timeAt(20)}, ${timeAt(20)})
+    ${timeAt(18)}, ${timeAt(19)}, ${timeAt(20)}, ${timeAt(20)}, $21)
   ON CONFLICT (tenant_id, name) DO UPDATE SET
     (transport, endpoint, command, args, env_vars, allowed_endpoints, debug, source, status, tool_count, version,
-      capabilities, tools, health_status, health_reason, last_healthy, last_seen, updated_at)
+      capabilities, tools, health_status, health_reason, last_healthy, last_seen, updated_at, credential)
     = (excluded.transport, excluded.endpoint, excluded.command, excluded.args, excluded.env_vars,
       excluded.allowed_endpoints, excluded.debug, excluded.source, excluded.status, excluded.tool_count,
       excluded.version, excluded.capabilities, excluded.tools, excluded.health_status, excluded.health_reason,
-      excluded.last_healthy, excluded.last_seen, excluded.updated_at)
+      excluded.last_healthy, excluded.last_seen, excluded.updated_at, excluded.credential)
   RETURNING ${serverColumns}`;
 
 const upsertInstanceText = `INSERT INTO mcp_server_instances (tenant_id, server_name, instance_id, transport, endpoint,

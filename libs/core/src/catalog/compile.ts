@@ -69,6 +69,7 @@ function serverOf(
     ...(row.version === undefined ? {} : { version: row.version }),
     ...(capabilitiesHash === undefined ? {} : { capabilitiesHash }),
     strategy: strategyOf(reachable),
+    ...(row.credential === undefined ? {} : { credential: row.credential }),
     instances: reachable.map(instanceOf),
     tools: row.tools ?? [],
   };

@@ -1,5 +1,7 @@
 /** A failure that may happen, as a value, and the one table that turns it into HTTP and JSON-RPC. */
 
+import type { CredentialFailure } from '../credentials/lease.ts';
+
 export type Fault =
   // what the caller sent
   | { readonly fault: 'bad_json'; readonly detail: string }
@@ -42,6 +44,13 @@ export type Fault =
   | { readonly fault: 'upstream_timeout'; readonly server: string; readonly timeoutMs: number }
   | { readonly fault: 'upstream_broken'; readonly server: string; readonly detail: string }
   | { readonly fault: 'upstream_too_large'; readonly server: string; readonly bytesMax: number }
+  | {
+      readonly fault: 'credential_unavailable';
+      readonly server: string;
+      readonly why: CredentialFailure;
+      readonly detail: string;
+      readonly retryAfterMs: number;
+    }
   | { readonly fault: 'cancelled' }
   | { readonly fault: 'draining' }
   | { readonly fault: 'internal'; readonly detail: string };
@@ -95,6 +104,7 @@ export const faultTable = {
   upstream_timeout: { httpStatus: 504, code: -31054 },
   upstream_broken: { httpStatus: 502, code: -31052 },
   upstream_too_large: { httpStatus: 502, code: -31055 },
+  credential_unavailable: { httpStatus: 503, code: -31056 },
   cancelled: { httpStatus: 499, code: -31099 },
   draining: { httpStatus: 503, code: -31031 },
   internal: { httpStatus: 500, code: -32603 },
@@ -155,6 +165,8 @@ export function faultMessage(f: Fault): string {
       return `Server ${JSON.stringify(f.server)} answered something that is not MCP: ${f.detail}.`;
     case 'upstream_too_large':
       return `The answer of server ${JSON.stringify(f.server)} is larger than ${f.bytesMax} bytes.`;
+    case 'credential_unavailable':
+      return `There is no credential for server ${JSON.stringify(f.server)}: ${f.detail}.`;
     case 'cancelled':
       return 'The call was cancelled by its caller.';
     case 'draining':
@@ -179,6 +191,8 @@ export function faultData(f: Fault): Readonly<Record<string, unknown>> | undefin
     case 'upstream_broken':
     case 'upstream_too_large':
       return { reason: f.fault, server: f.server };
+    case 'credential_unavailable':
+      return { reason: f.fault, server: f.server, why: f.why, retryAfterMs: f.retryAfterMs };
     default:
       return undefined;
   }

@@ -75,6 +75,13 @@ const samples: { readonly [Name in FaultName]: Extract<Fault, { fault: Name }> }
   upstream_timeout: { fault: 'upstream_timeout', server: 's', timeoutMs: 5 },
   upstream_broken: { fault: 'upstream_broken', server: 's', detail: 'd' },
   upstream_too_large: { fault: 'upstream_too_large', server: 's', bytesMax: 5 },
+  credential_unavailable: {
+    fault: 'credential_unavailable',
+    server: 's',
+    why: 'away',
+    detail: 'd',
+    retryAfterMs: 5,
+  },
   cancelled: { fault: 'cancelled' },
   draining: { fault: 'draining' },
   internal: { fault: 'internal', detail: 'd' },
@@ -98,6 +105,12 @@ describe('faults', () => {
     assert.deepEqual(faultData(samples.missing_capability), { requiredCapabilities: {} });
     assert.deepEqual(faultData(samples.rate_limited), { retryAfterMs: 5 });
     assert.deepEqual(faultData(samples.upstream_broken), { reason: 'upstream_broken', server: 's' });
+    assert.deepEqual(faultData(samples.credential_unavailable), {
+      reason: 'credential_unavailable',
+      server: 's',
+      why: 'away',
+      retryAfterMs: 5,
+    });
     assert.equal(faultData(samples.bad_json), undefined);
   });
 

@@ -1,5 +1,6 @@
 /** A logical MCP server and its running instances, as the registry keeps them (requirements 96-115, appendix E 9-11). */
 
+import type { CredentialUse } from '../credentials/reference.ts';
 import type { InstanceId, ServerName, TenantId } from './ids.ts';
 import type { JsonObject } from './json.ts';
 
@@ -45,6 +46,8 @@ export interface ServerRecord {
   /** Never leaves the registry: not on the bus, not in an API answer. */
   readonly envVars?: Readonly<Record<string, string>>;
   readonly allowedEndpoints?: readonly string[];
+  /** By reference: which secret it wants, never the secret. */
+  readonly credential?: CredentialUse;
   readonly debug: boolean;
   readonly source: ServerSource;
   readonly status: ServerStatus;

@@ -1,5 +1,6 @@
 /** What the control plane hands the data plane: immutable, versioned, whole. A call reads it once and keeps it. */
 
+import type { CredentialUse } from '../credentials/reference.ts';
 import type { GatewayId, InstanceId, ServerKey, ServerName, TenantId } from './ids.ts';
 import type { JsonObject } from './json.ts';
 import type { PolicyProfile } from './policy.ts';
@@ -35,6 +36,8 @@ export interface Server {
   readonly version?: string;
   readonly capabilitiesHash?: string;
   readonly strategy: BalanceStrategy;
+  /** What the gateway shows it, by reference; absent: nothing. */
+  readonly credential?: CredentialUse;
   readonly instances: readonly Instance[];
   /** Announced definitions: what is listed until the gateway has asked the server itself. */
   readonly tools: readonly JsonObject[];

@@ -32,6 +32,23 @@ export function requestContract(open: OpenBusRig): void {
       for (let i = 1; i <= 5; i += 1) assert.deepEqual(await ask(rig, null), { body: i });
     });
 
+    it('lets a slow answer hold up no other, where the responder answers at once', async () => {
+      await using rig = await open();
+      const slow = Promise.withResolvers<Json>();
+      const answerOf = ({ body }: { readonly body: Json }): Promise<Json> =>
+        body === 'slow' ? slow.promise : Promise.resolve(body);
+      rig.bus.respond(`${rig.prefix}.ask`, answerOf, { atOnce: true });
+      await rig.bus.flush();
+      const waiting = ask(rig, 'slow', 60_000);
+      assert.deepEqual(await ask(rig, 'quick'), { body: 'quick' });
+      slow.resolve('late');
+      assert.deepEqual(await waiting, { body: 'late' });
+      rig.bus.respond(`${rig.prefix}.bad`, () => Promise.reject(new Error('inner')), { atOnce: true });
+      await rig.bus.flush();
+      const failed = await rig.bus.request(`${rig.prefix}.bad`, 1, 60_000);
+      assert.ok('fault' in failed && failed.fault === 'bus_error');
+    });
+
     it('says no_responder at once where nobody listens', async () => {
       await using rig = await open();
       const answer = await ask(rig, 1);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { GatewayId, InstanceId, PolicyProfile, ServerName, TenantId } from '@cruvero/core';
+import type { GatewayId, InstanceId, Integration, PolicyProfile, ServerName, TenantId } from '@cruvero/core';
 import type { ServerStore } from '../server-store.ts';
 import {
   apiKey,
@@ -61,6 +61,7 @@ function serverRows(test: Test): void {
       args: ['server.js', '--mode', 'a b'],
       envVars: { TOKEN: 'x' },
       allowedEndpoints: ['http://127.0.0.1:8089/'],
+      credential: { secretRef: 'github' as Integration, scheme: 'header', header: 'x-api-key', field: 'key' },
       debug: true,
       version: '1.2.0',
       capabilities: { tools: {}, odd: [null, 1.5, 'ü'] },

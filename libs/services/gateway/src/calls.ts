@@ -14,6 +14,7 @@ import {
 } from '@cruvero/core';
 import type { Catalog } from './catalog/catalog.ts';
 import { aggregateFace, discoverResult, serverFace, virtualFace, type Face } from './faces.ts';
+import { refuseWithoutCodeExec } from './code-exec.ts';
 import type { Links } from './links.ts';
 import type { Door } from './door.ts';
 import type { Identified, Inbound, Next, Permitted } from './pipeline.ts';
@@ -32,6 +33,7 @@ export interface CallParts {
   readonly legacyTasks: Pick<LegacyTasks, 'named'>;
   readonly version: string;
   readonly callsMax: number;
+  readonly codeExecRequired?: boolean | undefined;
 }
 
 export class Calls {
@@ -99,7 +101,8 @@ export class Calls {
     if (ofSession) return ofSession;
     if (ofSessions.has(method)) return { fault: 'unknown_method', method };
     const routed = selectRoute(call, this.#parts);
-    return isFault(routed) ? routed : this.#parts.pipeline(routed);
+    if (!isFault(routed)) return this.#parts.pipeline(routed);
+    return this.#parts.codeExecRequired === true ? refuseWithoutCodeExec(call, routed) : routed;
   }
 
   #list(call: Permitted, kind: NonNullable<ReturnType<typeof listKindOf>>): Reply | Fault {

@@ -43,4 +43,6 @@ export interface GatewayConfig {
   readonly drainMs: number;
   /** Calls under way at once; beyond it callers are told to come again. */
   readonly callsMax: number;
+  /** Calls to the code execution server are refused as unavailable while it is away, not as unknown. */
+  readonly codeExecRequired?: boolean;
 }

@@ -37,6 +37,7 @@ import { answerRounds } from './callers/input-rounds.ts';
 import type { RequestStates } from './callers/request-states.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { offeredHere } from './catalog/server-door.ts';
+import { metaFor } from './code-exec.ts';
 import { lateBy } from './deadline.ts';
 import type { Links } from './links.ts';
 import { roomAt, type LegacyTasks } from './legacy-tasks.ts';
@@ -91,7 +92,7 @@ function askOf(
     method: call.message.method,
     params: call.message.params,
     legacyParams: legacyParamsOf(call),
-    meta: call.spoken.meta,
+    meta: metaFor(call),
     changes: call.changes,
     terms: termsOf(call),
     capabilities: capabilitiesOf(call),

@@ -1,7 +1,9 @@
 /** The open conversations, one per instance, made on first use and closed when the instance is gone. */
 
-import type { Instance, Params, Server, TenantId } from '@cruvero/core';
+import type { CredentialUse, Instance, Params, Server, TenantId } from '@cruvero/core';
+import type { CredentialFault, Credentials, Upstreams } from '@cruvero/ports';
 import {
+  credentialed,
   UpstreamLink,
   type Ask,
   type LinkBounds,
@@ -15,10 +17,20 @@ export class Links {
   readonly #links = new Map<string, UpstreamLink>();
   readonly #bounds: LinkBounds;
   readonly #ports: LinkPorts;
+  readonly #credentials: Credentials | undefined;
+  /** By tenant and secret: ends the streams that were opened with what was revoked. */
+  readonly #gone = new Map<string, AbortController>();
 
-  constructor(bounds: LinkBounds, ports: LinkPorts) {
+  constructor(bounds: LinkBounds, ports: LinkPorts, credentials?: Credentials) {
     this.#bounds = bounds;
     this.#ports = ports;
+    this.#credentials = credentials;
+    credentials?.onChange(({ tenantId, integration, change }) => {
+      const key = `${tenantId}/${integration}`;
+      if (change !== 'gone') return;
+      this.#gone.get(key)?.abort();
+      this.#gone.delete(key);
+    });
   }
 
   of(server: Server, instance: Instance): UpstreamLink {
@@ -27,9 +39,27 @@ export class Links {
     if (!link)
       this.#links.set(
         key,
-        (link = new UpstreamLink({ server: server.name, instance }, this.#bounds, this.#ports)),
+        (link = new UpstreamLink({ server: server.name, instance }, this.#bounds, this.#portsOf(server))),
       );
     return link;
+  }
+
+  /** A server that wants no credential is reached as it always was; without a broker one that does is not reached. */
+  #portsOf({ tenantId, credential }: Server): LinkPorts {
+    if (!credential) return this.#ports;
+    const upstreams = this.#upstreamsFor(tenantId, credential);
+    return { ...this.#ports, upstreams };
+  }
+
+  #upstreamsFor(tenantId: TenantId, use: CredentialUse): Upstreams {
+    const credentials = this.#credentials ?? noCredentials;
+    const gone = (): AbortSignal => {
+      const key = `${tenantId}/${use.secretRef}`;
+      const known = this.#gone.get(key) ?? new AbortController();
+      this.#gone.set(key, known);
+      return known.signal;
+    };
+    return credentialed(this.#ports.upstreams, { tenantId, use, credentials, gone });
   }
 
   /** Ends the conversations with instances that no server of the snapshot has any more. */
@@ -100,3 +130,10 @@ export function plainRequest(
 export function plainParams(method: string, params: Params): Omit<Ask, 'terms' | 'abort'> {
   return { method, params, meta: undefined, metaChanges: {}, changes: {}, capabilities: {} };
 }
+
+const away: CredentialFault = { fault: 'away', detail: 'there is no credential broker', retryAfterMs: 0 };
+const noCredentials: Pick<Credentials, 'held' | 'lease' | 'refused'> = {
+  held: () => undefined,
+  lease: () => Promise.resolve(away),
+  refused: () => Promise.resolve(away),
+};

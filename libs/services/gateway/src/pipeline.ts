@@ -64,7 +64,7 @@ export interface Filters {
 }
 
 /**
- * Outermost first. Retry stands outside balance, so that every attempt picks an instance anew; limit stands outside retry, so
+ * Outermost first; behind balance, for the one instance that it picked, come credential and forward. Retry stands outside balance, so that every attempt picks an instance anew; limit stands outside retry, so
  * that one call costs one token.
  */
 export function pipeline(filters: Filters, balance: Next): Next {

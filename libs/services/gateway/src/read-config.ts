@@ -190,6 +190,10 @@ function bounds(read: Reader) {
       max: 1_000_000,
       help: 'Calls under way at once.',
     }),
+    codeExecRequired: read.boolean('CRUVERO_CODE_EXEC_MCP_REQUIRED', {
+      orElse: false,
+      help: 'Calls to the tools of the server code-exec are refused, with the reason, while it is away; nothing else takes its place.',
+    }),
   };
 }
 

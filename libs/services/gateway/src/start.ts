@@ -15,6 +15,7 @@ import type {
   Cache,
   Clock,
   Counter,
+  Credentials,
   HttpHandler,
   Listening,
   Listener,
@@ -34,6 +35,7 @@ import { startControlLink, type ControlLink } from './control/control-link.ts';
 import { readLastKnown, writeLastKnown, type LastKnown } from './control/last-known.ts';
 import { SnapshotState, type SnapshotChange } from './control/state.ts';
 import { gatewayInfo } from './faces.ts';
+import { credentialFilter } from './filters/credential.ts';
 import { balancer, type Balancer, type BalanceParts } from './filters/balance.ts';
 import { limitFilter } from './filters/limit.ts';
 import { measureFilter } from './filters/measure.ts';
@@ -74,6 +76,8 @@ export interface GatewayPorts {
   readonly counter?: Counter;
   /** Shared by replicas; without it what changes in a session is lost with its replica. */
   readonly cache?: Cache;
+  /** Without it servers that want a credential cannot be called. */
+  readonly credentials?: Credentials;
   /** Other HTTP behind the same address, such as the registry's admin API in the embedded layout. */
   readonly mounts?: readonly { readonly prefix: string; readonly handler: HttpHandler }[];
 }
@@ -236,6 +240,7 @@ function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown, s
     },
     onVerdict: (key, health) => state.judge(key, health),
   });
+  followCredentials(ports.credentials, state, catalog);
   const states = new RequestStates(seal, clock);
   const taskIds = new TaskIds(seal);
   const legacyTasks = new LegacyTasks(new TaskIds(seal, 'legacy-task'), ports.cache);
@@ -250,13 +255,28 @@ function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown, s
     snapshot: () => state.current(),
   });
   const { sessionMethods } = dialogues;
-  const { version, callsMax } = config;
+  const { version, callsMax, codeExecRequired } = config;
   const calls = new Calls({
-    ...{ catalog, links, sessionMethods, taskIds, legacyTasks, version, callsMax },
+    ...{ catalog, links, sessionMethods, taskIds, legacyTasks, version, callsMax, codeExecRequired },
     pipeline: way,
   });
   const streams = new Streams(config, clock);
   return { push, streams, links, state, catalog, control, writer, states, calls, ...dialogues };
+}
+
+/** A server that could not be listed for want of a credential is looked at as soon as there is one. */
+function followCredentials(
+  credentials: Credentials | undefined,
+  state: SnapshotState,
+  catalog: Pick<Catalog, 'refresh'>,
+): void {
+  credentials?.onChange(({ tenantId, integration, change }) => {
+    if (change === 'gone') return;
+    for (const server of state.current().servers.values()) {
+      if (server.tenantId === tenantId && server.credential?.secretRef === integration)
+        void catalog.refresh(server);
+    }
+  });
 }
 
 function memberOf(snapshot: () => Snapshot): IsMember {
@@ -272,22 +292,24 @@ function tellOfVirtuals({ virtuals }: SnapshotChange, push: Push): void {
 }
 
 function linksOf(config: GatewayConfig, ports: GatewayPorts, seal: Seal): Links {
-  const { upstreams, clock, random, cache } = ports;
+  const { upstreams, clock, random, cache, credentials } = ports;
   const clientInfo = gatewayInfo(config.version);
   const memory = cache && sessionMemory(cache, seal, sessionAgeMsMax);
-  return new Links(config.link, { upstreams, clock, random, clientInfo, ...(memory ? { memory } : {}) });
+  const reach = { upstreams, clock, random, clientInfo, ...(memory ? { memory } : {}) };
+  return new Links(config.link, reach, credentials);
 }
 
 /** The pipeline with its filters; its order stands in pipeline.ts. */
 function wayOfCalls(
   config: GatewayConfig,
-  { clock, random, telemetry, counter }: GatewayPorts,
+  { clock, random, telemetry, counter, credentials }: GatewayPorts,
   parts: Pick<ForwardParts, 'links' | 'catalog' | 'states' | 'taskIds' | 'legacyTasks'>,
   onHealth: BalanceParts['onHealth'],
 ): { readonly balance: Balancer; readonly way: Next } {
   const tried: Tried = new WeakMap();
   const pause = (delayMs: number, signal: AbortSignal): Promise<void> => pauseFor(delayMs, signal, clock);
-  const balance = balancer(config.breaker, forwarder({ ...parts, telemetry, pause }), {
+  const forward = credentialFilter(credentials)(forwarder({ ...parts, telemetry, pause }));
+  const balance = balancer(config.breaker, forward, {
     clock,
     random,
     telemetry,

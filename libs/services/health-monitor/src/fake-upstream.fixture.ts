@@ -3,7 +3,7 @@
 import { parseJsonObject } from '@cruvero/core';
 import type { Upstream, UpstreamFault, UpstreamRequest, UpstreamResponse } from '@cruvero/ports';
 
-export type Mood = 'well' | 'down' | 'silent' | 'error-500' | 'forgetful' | 'cannot-ping';
+export type Mood = 'well' | 'down' | 'silent' | 'error-500' | 'forgetful' | 'cannot-ping' | 'guarded';
 
 export class FakeServer {
   readonly era: 'legacy' | 'modern';
@@ -32,6 +32,7 @@ export class FakeServer {
       this.sessions.delete(request.headers['mcp-session-id'] ?? '');
       return text(200, '');
     }
+    if (this.mood === 'guarded') return text(401, 'who are you?');
     const message = parseJsonObject(request.body ?? '') ?? {};
     const method = String(message['method']);
     this.asked.push(method);

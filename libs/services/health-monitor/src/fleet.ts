@@ -31,6 +31,8 @@ export interface InstanceName {
 export interface Reach {
   readonly transport: Transport;
   readonly endpoint: string | undefined;
+  /** It wants a credential, which probes do not have. */
+  readonly guarded: boolean;
 }
 
 export interface Watched extends InstanceName, Reach {
@@ -101,7 +103,11 @@ export class Fleet {
         const evidence: Evidence = { kind: 'listed', intervalMs: instance.heartbeat_interval_ms };
         const watched = this.#put(
           name,
-          { transport: instance.transport, endpoint: instance.endpoint },
+          {
+            transport: instance.transport,
+            endpoint: instance.endpoint,
+            guarded: server.credential !== undefined,
+          },
           evidence,
           nowMs,
         );
@@ -118,7 +124,8 @@ export class Fleet {
 
   announced(name: InstanceName, payload: AnnounceEvent['payload'], nowMs: number): void {
     const evidence: Evidence = { kind: 'announced', intervalMs: payload.heartbeat_interval_ms };
-    this.#put(name, { transport: payload.transport, endpoint: payload.endpoint }, evidence, nowMs);
+    const guarded = this.#watched.get(instanceKey(name))?.guarded ?? false;
+    this.#put(name, { transport: payload.transport, endpoint: payload.endpoint, guarded }, evidence, nowMs);
   }
 
   /** Evidence on an instance that is known; false where it is not. */
@@ -159,7 +166,10 @@ export class Fleet {
     }
     const watch = stepWatch(before?.watch ?? beginWatch(nowMs), evidence, nowMs, this.#options.policy);
     const announcedMs = evidence.kind === 'announced' ? nowMs : before?.announcedMs;
-    const moved = before?.transport !== reach.transport || before.endpoint !== reach.endpoint;
+    const moved =
+      before?.transport !== reach.transport ||
+      before.endpoint !== reach.endpoint ||
+      before.guarded !== reach.guarded;
     const watched: Watched = { ...name, ...reach, key, watch, announcedMs };
     this.#change(watched);
     if (moved) this.#events.reach(watched);

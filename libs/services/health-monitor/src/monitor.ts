@@ -19,7 +19,7 @@ export interface HealthMonitorPorts {
 }
 
 /** One instance as the monitor sees it now. */
-export interface InstanceVerdict extends InstanceName, Reach {
+export interface InstanceVerdict extends InstanceName, Omit<Reach, 'guarded'> {
   readonly status: LifeStatus;
   readonly health: HealthStatus;
   /** A sentence for a person. */

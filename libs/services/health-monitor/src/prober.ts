@@ -1,7 +1,8 @@
 /** Probes every instance that can be asked, each in its own time, a bounded number at once. */
 
 import type { JsonObject, ProbeOutcome } from '@cruvero/core';
-import type { Clock, Random, Timer, Upstreams } from '@cruvero/ports';
+import { isUpstreamFault } from '@cruvero/ports';
+import type { Clock, Random, Timer, Upstream, Upstreams } from '@cruvero/ports';
 import { defaultBounds, UpstreamLink, type Peer } from '@cruvero/upstream';
 import type { InstanceName, Reach } from './fleet.ts';
 import { probeLink } from './probe.ts';
@@ -27,6 +28,8 @@ export interface ProberParts {
 interface Probed {
   readonly key: string;
   readonly link: UpstreamLink;
+  /** Of one that wants a credential: whether its last word was that it wants one. */
+  readonly guard: { refused: boolean } | undefined;
   timer: Timer | undefined;
   /** Failures in a row; undefined before the first probe. */
   failures: number | undefined;
@@ -67,9 +70,11 @@ export class Prober {
       server: name.server,
       instance: { instanceId: name.instanceId, transport, endpoint },
     };
+    const guard = reach.guarded ? { refused: false } : undefined;
     const probed: Probed = {
       key,
-      link: this.#link(peer),
+      link: this.#link(peer, guard),
+      guard,
       timer: undefined,
       failures: undefined,
       gone: false,
@@ -96,9 +101,10 @@ export class Prober {
     timer.cancel();
   }
 
-  #link(peer: Peer): UpstreamLink {
+  #link(peer: Peer, guard: Probed['guard']): UpstreamLink {
     const bounds = { ...defaultBounds, timeoutMs: this.#options.timeoutMs, answerBytesMax, sessionsMax: 4 };
-    const { upstreams, clock, random } = this.#parts;
+    const { clock, random } = this.#parts;
+    const upstreams = guard ? noting(this.#parts.upstreams, guard) : this.#parts.upstreams;
     return new UpstreamLink(peer, bounds, { upstreams, clock, random, clientInfo: this.#options.clientInfo });
   }
 
@@ -131,7 +137,9 @@ export class Prober {
   async #probe(probed: Probed): Promise<void> {
     const { clock, random, onOutcome } = this.#parts;
     const startedMs = clock.monotonicMs();
-    const outcome = await probeLink(probed.link, probed.failures === 0, this.#options.timeoutMs);
+    const asked = await probeLink(probed.link, probed.failures === 0, this.#options.timeoutMs);
+    // Whoever asks for a credential is there; whether it works with one, only those know who have it.
+    const outcome = probed.guard?.refused === true ? undefined : asked;
     // a session opened while the instance was being forgotten is ended too
     if (probed.gone) return probed.link.close();
     probed.failures = outcome ? (probed.failures ?? 0) + 1 : 0;
@@ -139,4 +147,18 @@ export class Prober {
     if (probed.failures === this.#options.strangerAfter) await probed.link.reset();
     if (!probed.gone) this.#askIn(probed, this.#options.intervalMs * (0.9 + random() / 5));
   }
+}
+
+/** The same ways, with a note of whether the last answer asked for a credential. */
+function noting(upstreams: Upstreams, guard: { refused: boolean }): Upstreams {
+  const noted = (upstream: Upstream): Upstream => ({
+    exchange: async (request) => {
+      const response = await upstream.exchange(request);
+      guard.refused = !isUpstreamFault(response) && (response.status === 401 || response.status === 403);
+      return response;
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  });
+  const ways = Object.entries(upstreams).map(([transport, upstream]) => [transport, noted(upstream)]);
+  return Object.fromEntries(ways) as Upstreams;
 }

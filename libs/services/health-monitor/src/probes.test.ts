@@ -53,6 +53,26 @@ describe('a probe', () => {
     assert.ok((scene.telemetry.counts.get('health_probe_failures_total{}') ?? 0) >= 3);
   });
 
+  it('finds a server that wants a credential alive when it asks for one, and down when it is down', async () => {
+    const server = new FakeServer('legacy');
+    server.mood = 'guarded';
+    const scene = await setScene();
+    scene.upstream.add(endpoint, server);
+    scene.list([
+      {
+        ...listed('weather', endpoint),
+        credential: { secret_ref: 'weather', scheme: 'bearer', field: 'token' },
+      },
+    ]);
+    const monitor = await scene.start();
+    await scene.clock.advance(2_500 + 3 * round);
+    assert.deepEqual(scene.said(), ['pending>active/healthy']);
+    server.mood = 'down';
+    await scene.clock.advance(3 * round);
+    assert.deepEqual(scene.said().at(-1), 'active>active/unhealthy');
+    await monitor[Symbol.asyncDispose]();
+  });
+
   it('is not fooled by a server that answers HTTP 500 to everything', async () => {
     const server = new FakeServer('legacy');
     const scene = await sceneWith(server);

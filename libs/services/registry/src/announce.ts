@@ -39,6 +39,9 @@ function refusal(
       ? undefined
       : 'the endpoint must begin with inproc://';
   }
+  // Whoever announces an address must not be able to choose who is shown the secret.
+  if (known?.credential && known.allowedEndpoints === undefined)
+    return 'a server with a credential takes announced instances only at its allowed_endpoints';
   const problem = endpointProblem(endpoint, known?.allowedEndpoints);
   return problem === undefined ? undefined : `the endpoint ${problem}`;
 }
@@ -95,7 +98,7 @@ function keptOf(
   known: ServerRecord | undefined,
 ): Pick<ServerDraft, 'debug' | 'healthStatus'> & Partial<ServerDraft> {
   if (!known) return { debug: false, healthStatus: 'unknown' };
-  const { debug, healthStatus, healthReason, lastHealthyMs, envVars, allowedEndpoints } = known;
+  const { debug, healthStatus, healthReason, lastHealthyMs, envVars, allowedEndpoints, credential } = known;
   return {
     debug,
     healthStatus,
@@ -103,6 +106,7 @@ function keptOf(
     ...(lastHealthyMs === undefined ? {} : { lastHealthyMs }),
     ...(envVars === undefined ? {} : { envVars }),
     ...(allowedEndpoints === undefined ? {} : { allowedEndpoints }),
+    ...(credential === undefined ? {} : { credential }),
   };
 }
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Json, ServerName } from '@cruvero/core';
+import type { Json, ServerName, ServerRecord } from '@cruvero/core';
 import { defaultTenant } from '@cruvero/core';
 import fc from 'fast-check';
 import { acme, announceOf, until, verdictOf, World } from './world.fixture.ts';
@@ -23,6 +23,30 @@ const server = (world: World, name = weather, tenant = defaultTenant) => world.m
 const instances = (world: World) => world.memory.instances(defaultTenant, weather);
 
 describe('an announcement', () => {
+  it('at an address that nobody allowed gets no server with a credential', async () => {
+    await using world = new World();
+    await world.start();
+    await told(world, [['announce', announceOf('weather')]]);
+    const known = (await server(world)) ?? assert.fail();
+    const credential = {
+      secretRef: 'weather',
+      scheme: 'bearer',
+      field: 'token',
+    } as ServerRecord['credential'];
+    const write = (more: Partial<ServerRecord>) =>
+      world.memory.transaction((tx) =>
+        tx.upsert({ ...known, ...(credential ? { credential } : {}), ...more }),
+      );
+    await write({});
+    const stranger = { instance_id: 'stranger', endpoint: 'http://127.0.0.1:6666/mcp' };
+    await told(world, [['announce', announceOf('weather', stranger)]]);
+    assert.equal((await instances(world)).length, 1);
+    await write({ allowedEndpoints: ['http://127.0.0.1:6666/'] });
+    await told(world, [['announce', announceOf('weather', stranger)]]);
+    assert.equal((await instances(world)).length, 2);
+    assert.deepEqual((await server(world))?.credential, credential, 'what was written down stays');
+  });
+
   it('becomes a pending server with its tools and one instance, and a revision', async () => {
     await using world = new World();
     await world.start();

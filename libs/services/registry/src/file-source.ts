@@ -1,6 +1,7 @@
 /** Keeps the rows of configured URLs in step with the configuration; commands are the stdio-bridge's business. */
 
 import type { InstanceId, ServerName, TenantId } from '@cruvero/core';
+import { isDeepStrictEqual } from 'node:util';
 import type { ConfiguredServer, Log, ServerStore, ServersRead, StoreTransaction } from '@cruvero/ports';
 import { recordChange, settleServer } from './changes.ts';
 import type { ChangeParts } from './changes.ts';
@@ -45,16 +46,22 @@ export const isUnreadable = (read: ServersRead): boolean =>
   read.servers.length === 0 && (read.virtuals ?? []).length === 0 && read.problems.length > 0;
 
 async function putEntry(entry: UrlServer, { store, tenantId, change }: FileSourceParts): Promise<boolean> {
-  const { name, transport, url: endpoint } = entry;
+  const { name, transport, url: endpoint, credential } = entry;
   return store.transaction(async (tx) => {
     const known = await tx.get(tenantId, name);
     const instance = (await tx.instances(tenantId, name)).find(
       (row) => row.instanceId === configuredInstance,
     );
-    if (known?.source === 'file' && instance?.endpoint === endpoint && instance.transport === transport)
-      return false;
+    const isSame = instance?.endpoint === endpoint && instance.transport === transport;
+    if (known?.source === 'file' && isSame && isDeepStrictEqual(known.credential, credential)) return false;
     const nowMs = change.clock.nowMs();
-    const { id: _id, createdAtMs: _created, updatedAtMs: _updated, ...kept } = known ?? emptyRow;
+    const {
+      id: _id,
+      createdAtMs: _created,
+      updatedAtMs: _updated,
+      credential: _credential,
+      ...kept
+    } = known ?? emptyRow;
     const status = known && known.status !== 'deregistered' ? known.status : 'pending';
     await tx.upsert({
       ...kept,
@@ -62,6 +69,7 @@ async function putEntry(entry: UrlServer, { store, tenantId, change }: FileSourc
       name,
       transport,
       endpoint,
+      ...(credential === undefined ? {} : { credential }),
       source: 'file',
       status,
       lastSeenMs: nowMs,
@@ -91,6 +99,7 @@ const emptyRow = {
   debug: false,
   toolCount: 0,
   healthStatus: 'unknown',
+  credential: undefined,
 } as const;
 
 /**
@@ -104,6 +113,12 @@ async function takeOut(
 ): Promise<boolean> {
   const gone = async (tx: StoreTransaction): Promise<boolean> => {
     const had = await tx.deleteInstance(tenantId, name, configuredInstance);
+    // It came with the address, and goes with it: whoever announces a server of this name is not shown a secret.
+    const row = await tx.get(tenantId, name);
+    if (row?.credential) {
+      const { credential: _credential, ...bare } = row;
+      await tx.upsert(bare);
+    }
     const left = (await tx.instances(tenantId, name)).length;
     if (!had && !(unnamed && left === 0)) return false;
     const deleted =

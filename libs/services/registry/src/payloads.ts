@@ -8,7 +8,7 @@ import type {
   ServerSettingsPayload,
   VirtualWire,
 } from '@cruvero/contracts';
-import { virtualFields } from '@cruvero/contracts';
+import { credentialWire, virtualFields } from '@cruvero/contracts';
 import { compileServers, isSeenBy } from '@cruvero/core';
 import type {
   ApiKey,
@@ -42,6 +42,7 @@ const server = (row: Server): ServersPayload['servers'][number] => ({
   ...(row.version === undefined ? {} : { version: row.version }),
   ...(row.capabilitiesHash === undefined ? {} : { capabilities_hash: row.capabilitiesHash }),
   strategy: row.strategy,
+  ...(row.credential === undefined ? {} : { credential: credentialWire(row.credential) }),
   instances: row.instances.map(instance),
   tools: row.tools as ServersPayload['servers'][number]['tools'],
 });

@@ -8,6 +8,7 @@ import type {
   Bus,
   Clock,
   ConfiguredServer,
+  CredentialWriter,
   HttpHandler,
   Listener,
   Listening,
@@ -38,6 +39,8 @@ export interface RegistryModules {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly serversSource?: ServersSource;
+  /** Writes secrets down; absent where there is no credential broker. */
+  readonly secrets?: CredentialWriter;
   /** Absent where another service mounts `handler`. */
   readonly listener?: Listener;
   /** For API keys; the system's own by default. */
@@ -103,7 +106,8 @@ export async function startRegistry(config: RegistryConfig, modules: RegistryMod
   const health = healthOf(modules);
   const status = { service: 'registry', version: config.version, health, metrics: telemetry.metrics };
   const ring = new KeyRing(store, clock);
-  const rest = { store, bus, clock, change: apply, ring, bytes, changed, log, status };
+  const { secrets } = modules;
+  const rest = { store, bus, clock, change: apply, ring, bytes, changed, log, status, secrets };
   const handler = registryHandler(config, rest);
   const stop = async (listening?: Listening): Promise<void> => {
     health.drain();

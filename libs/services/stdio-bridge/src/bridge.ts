@@ -1,11 +1,12 @@
 /** Stdio servers as Streamable HTTP servers: a supervised child for each instance, announced on the bus. */
 
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { InstanceId, ServerName, TenantId } from '@cruvero/core';
+import { defaultTenant, type InstanceId, type ServerName, type TenantId } from '@cruvero/core';
 import type {
   Bus,
   Children,
   Clock,
+  Credentials,
   HttpHandler,
   Listener,
   Listening,
@@ -18,6 +19,7 @@ import type {
 import { isLoopbackHost } from '@cruvero/chassis';
 import { Announcer, type Pulse } from './announcer.ts';
 import { defaultBridgeBounds, type BridgeBounds } from './bounds.ts';
+import { credentialedSource } from './credentialed-source.ts';
 import type { CommandServer } from './entry.ts';
 import { exchangeWith } from './exchange.ts';
 import { Fleet } from './fleet.ts';
@@ -48,6 +50,8 @@ export interface StdioBridgeParts {
   readonly random: Random;
   readonly telemetry: Telemetry;
   readonly source: ServersSource;
+  /** Without it commands that want a secret are left out. */
+  readonly credentials?: Pick<Credentials, 'lease' | 'keep' | 'onChange'>;
   /** Without it nothing is announced. */
   readonly bus?: Bus;
   /** With it instances are reached, and announced, over HTTP; without it by `inproc://` endpoints of `upstream`. */
@@ -97,6 +101,7 @@ class Bridge implements StdioBridge {
   readonly #parts: StdioBridgeParts;
   readonly #bounds: BridgeBounds;
   readonly #fleet: Fleet;
+  readonly #source: ServersSource & Disposable;
   readonly #counters: BridgeCounters;
   readonly #announcers = new Map<Instance, Announcer>();
   #listening: Listening | undefined;
@@ -113,6 +118,8 @@ class Bridge implements StdioBridge {
       start: (entry, id) => this.#start(entry, id),
       retire: (instance, reason, handover) => this.#retire(instance, reason, handover),
     });
+    const { source, credentials } = parts;
+    this.#source = credentialedSource({ source, credentials, tenantId: config.tenantId ?? defaultTenant });
     this.#counters = bridgeMetrics(parts.telemetry.metrics, () => this.#fleet.instances());
     this.upstream = {
       exchange: (request) => this.#exchange(request),
@@ -125,15 +132,15 @@ class Bridge implements StdioBridge {
   }
 
   async start(): Promise<void> {
-    const { listener, source } = this.#parts;
+    const { listener } = this.#parts;
     // Bound before anything is announced: the endpoint needs the port.
     if (listener) this.#listening = await listener.listen(this.#front());
     let hasNews = false;
-    this.#watching = source.watch((read) => {
+    this.#watching = this.#source.watch((read) => {
       hasNews = true;
       this.#fleet.apply(read);
     });
-    const first = await source.read();
+    const first = await this.#source.read();
     if (!hasNews) this.#fleet.apply(first);
   }
 
@@ -264,6 +271,7 @@ class Bridge implements StdioBridge {
 
   async #stop(): Promise<void> {
     this.#watching?.close();
+    this.#source[Symbol.dispose]();
     await this.#fleet.stop();
     await this.#listening?.close(1_000);
   }

@@ -19,6 +19,7 @@ import {
   type Snapshot,
   type TenantId,
 } from '@cruvero/core';
+import { credentialUse } from '@cruvero/contracts';
 import type { AuthPayload, PolicyPayload, ServersPayload, ServerSettingsPayload } from '@cruvero/contracts';
 import { readVirtuals, type Virtuals } from './virtuals.ts';
 
@@ -81,6 +82,7 @@ function readServers(payloads: Payloads, verdicts: Verdicts): ReadonlyMap<Server
       ...(row.version === undefined ? {} : { version: row.version }),
       ...(row.capabilities_hash === undefined ? {} : { capabilitiesHash: row.capabilities_hash }),
       strategy: row.strategy as BalanceStrategy,
+      ...(row.credential === undefined ? {} : { credential: credentialUse(row.credential) }),
       instances,
       tools: row.tools as readonly JsonObject[],
     });

@@ -1,6 +1,6 @@
 /** Holds the one current snapshot. Swapping it is one assignment; calls keep the one they began with. */
 
-import type { GatewayId, HealthStatus, Server, Snapshot } from '@cruvero/core';
+import { credentialKey, type GatewayId, type HealthStatus, type Server, type Snapshot } from '@cruvero/core';
 import type { ConfigScope } from '@cruvero/contracts';
 import type { SpokenBy } from './incarnation.ts';
 import { buildSnapshot, type Payloads } from './snapshot-state.ts';
@@ -103,7 +103,7 @@ export function diffSnapshots(before: Snapshot, after: Snapshot): SnapshotChange
 /** Health alone is no change of what is offered. */
 function sameServer(a: Server, b: Server): boolean {
   if (a.capabilitiesHash !== b.capabilitiesHash || a.version !== b.version) return false;
-  if (a.instances.length !== b.instances.length) return false;
+  if (shownTo(a) !== shownTo(b) || a.instances.length !== b.instances.length) return false;
   return a.instances.every((i, at) => {
     const other = b.instances[at];
     return (
@@ -114,6 +114,8 @@ function sameServer(a: Server, b: Server): boolean {
     );
   });
 }
+
+const shownTo = ({ credential }: Server): string | undefined => credential && credentialKey(credential);
 
 /** The names of a tenant's servers, in order. */
 export function serversOf(snapshot: Snapshot, tenantId: string): readonly Server[] {

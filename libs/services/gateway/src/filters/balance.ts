@@ -3,6 +3,7 @@
 import {
   admits,
   admitting,
+  credentialKey,
   isFault,
   pickInstance,
   serverKey,
@@ -144,12 +145,13 @@ class InstanceBalancer implements Balancer {
   }
 }
 
-/** An instance that came back under its old id at a new address starts anew; nothing is shared between servers or tenants. */
+/** An instance that came back under its old id at a new address, or wants another credential, starts anew; nothing is shared between servers or tenants. */
 export function stateKey(
-  server: Pick<Server, 'tenantId' | 'name'>,
+  server: Pick<Server, 'tenantId' | 'name' | 'credential'>,
   instance: Pick<Instance, 'instanceId' | 'transport' | 'endpoint'>,
 ): string {
-  return `${server.tenantId}/${server.name}/${instance.instanceId} ${instance.transport} ${instance.endpoint}`;
+  const key = `${server.tenantId}/${server.name}/${instance.instanceId} ${instance.transport} ${instance.endpoint}`;
+  return server.credential === undefined ? key : `${key} ${credentialKey(server.credential)}`;
 }
 
 const breakerNumber = { admitting: 0, shut: 1, probing: 2 } as const;

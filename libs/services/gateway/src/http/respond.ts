@@ -41,6 +41,7 @@ const insideJsonRpc: ReadonlySet<string> = new Set([
   'upstream_timeout',
   'upstream_broken',
   'upstream_too_large',
+  'credential_unavailable',
 ]);
 
 export function mcpStatus(fault: Fault, era: Era | undefined): number {

@@ -9,6 +9,7 @@ import type { NextFunction, Request, Response } from 'express';
 import type { RegistryConfig } from '../config.ts';
 import { deleteApiKey, listApiKeys, postApiKey } from './api-keys.ts';
 import { authenticate, isRefusal } from './authenticate.ts';
+import { deleteCredential, putCredential } from './credentials.ts';
 import { listGateways } from './gateways.ts';
 import { postLifecycleEvent } from './lifecycle-events.ts';
 import { meshDeregister, meshDiscover, meshRegister, meshServices } from './mesh.ts';
@@ -55,6 +56,8 @@ const routesOf = (parts: RestParts): readonly Route[] =>
     getVirtualServer,
     putVirtualServer,
     deleteVirtualServer,
+    putCredential,
+    deleteCredential,
     meshRegister,
     meshServices,
     meshDiscover,

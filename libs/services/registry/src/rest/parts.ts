@@ -1,6 +1,6 @@
 /** What the routes work on. */
 
-import type { Bus, Clock, ServerStore } from '@cruvero/ports';
+import type { Bus, Clock, CredentialWriter, ServerStore } from '@cruvero/ports';
 import type { AnnounceParts } from '../announce.ts';
 import type { SecretBytes } from '../api-keys.ts';
 import type { KeyRing } from './authenticate.ts';
@@ -12,6 +12,8 @@ export interface RestParts {
   readonly change: AnnounceParts;
   readonly ring: KeyRing;
   readonly bytes: SecretBytes;
+  /** Undefined where there is no credential broker. */
+  readonly secrets: CredentialWriter | undefined;
   /** Called after each commit that gateways must hear of. */
   readonly changed: () => void;
 }

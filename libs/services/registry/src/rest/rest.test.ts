@@ -303,6 +303,7 @@ describe('the OpenAPI document', () => {
     assert.deepEqual(Object.keys(paths).sort(), [
       '/admin/api/v1/api-keys',
       '/admin/api/v1/api-keys/{key_id}',
+      '/admin/api/v1/credentials/{integration}',
       '/admin/api/v1/gateways',
       '/admin/api/v1/policy/profiles',
       '/admin/api/v1/servers',

@@ -1,6 +1,6 @@
 /** The body of a POST or PUT as rows: the server, and one instance for each address. */
 
-import type { ServerPut } from '@cruvero/contracts';
+import { credentialUse, type ServerPut } from '@cruvero/contracts';
 import { readInstanceId } from '@cruvero/core';
 import type { InstanceId, JsonObject, ServerName, ServerRecord, TenantId } from '@cruvero/core';
 import type { InstanceDraft, ServerDraft, StoreTransaction } from '@cruvero/ports';
@@ -55,6 +55,7 @@ function serverDraft(
     args,
     env_vars: envVars,
     allowed_endpoints: allowedEndpoints,
+    credential,
     version,
     capabilities,
   } = body;
@@ -69,6 +70,7 @@ function serverDraft(
     ...(args === undefined ? {} : { args }),
     ...(envVars === undefined ? {} : { envVars }),
     ...(allowedEndpoints === undefined ? {} : { allowedEndpoints }),
+    ...(credential === undefined ? {} : { credential: credentialUse(credential) }),
     debug: body.debug,
     source: 'api',
     status: body.status ?? running,

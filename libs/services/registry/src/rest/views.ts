@@ -1,5 +1,6 @@
 /** Records as REST shows them: snake case, RFC 3339 times, and never a server's environment. */
 
+import { credentialWire } from '@cruvero/contracts';
 import type { InstanceView, MeshState, ServerView } from '@cruvero/contracts';
 import type { HealthStatus, InstanceRecord, ServerRecord } from '@cruvero/core';
 
@@ -37,6 +38,7 @@ export const serverView = (
   ...(row.command === undefined ? {} : { command: row.command }),
   ...(row.args === undefined ? {} : { args: [...row.args] }),
   ...(row.allowedEndpoints === undefined ? {} : { allowed_endpoints: [...row.allowedEndpoints] }),
+  ...(row.credential === undefined ? {} : { credential: credentialWire(row.credential) }),
   debug: row.debug,
   source: row.source,
   status: row.status,

@@ -1,0 +1,487 @@
+/** Leases as a holder sees them: shared, renewed ahead, kept through outages, gone when revoked; against a broker that is scripted. */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { memoryBroker } from '@cruvero/adapter-memory';
+import {
+  credentialAskSchema,
+  credentialSubjects,
+  newSealKeys,
+  openSeal,
+  sealTo,
+  sign,
+  signedSchema,
+  verify,
+  type CredentialAsk,
+} from '@cruvero/contracts';
+import {
+  SecretText,
+  type CredentialFailure,
+  type Integration,
+  type Json,
+  type TenantId,
+} from '@cruvero/core';
+import { isCredentialFault, type CredentialFault, type CredentialLease } from '@cruvero/ports';
+import { MemoryTelemetry, SimClock } from '@cruvero/testkit';
+import { busCredentials } from './bus-credentials.ts';
+
+const key = new Uint8Array(32).fill(7);
+const acme = 'acme' as TenantId;
+const github = 'github' as Integration;
+const subjects = credentialSubjects('cruvero');
+
+type Step = (ask: CredentialAsk) => object | undefined | Promise<object | undefined>;
+
+async function open(leasesMax?: number) {
+  const clock = new SimClock();
+  const telemetry = new MemoryTelemetry();
+  const hub = memoryBroker({ clock, random: () => 0.5, log: telemetry.log });
+  const [bus, brokerBus] = [hub.connect(), hub.connect()];
+  const brokerKeys = await newSealKeys();
+  const rig = {
+    token: 'one',
+    ttlMs: 60_000,
+    asks: [] as CredentialAsk[],
+    refusal: undefined as { readonly why: CredentialFailure; readonly retryAfterMs: number } | undefined,
+    /** In place of the usual answer. */
+    step: undefined as Step | undefined,
+    answersAs: 'cruvero-credential-answer' as 'cruvero-credential-answer' | 'cruvero-credential-ask',
+    gate: undefined as Promise<void> | undefined,
+    /** Instead of a signed answer. */
+    raw: undefined as Json | undefined,
+  };
+  let leases = 0;
+  async function usual(ask: CredentialAsk): Promise<object> {
+    if (rig.refusal)
+      return {
+        outcome: 'refused',
+        why: rig.refusal.why,
+        detail: 'said',
+        retry_after_ms: rig.refusal.retryAfterMs,
+      };
+    if (ask.op === 'key') return { outcome: 'key', public_key: brokerKeys.publicKey };
+    if (ask.op !== 'lease') return { outcome: 'written', provider: 'vault', still_in: [ask.op] };
+    const { tenant, integration, nonce } = ask;
+    const sealed = await sealTo(ask.public_key, { nonce, tenant, integration, fields: { token: rig.token } });
+    return { outcome: 'lease', lease_id: `l${(leases += 1)}`, provider: 'vault', ttl_ms: rig.ttlMs, sealed };
+  }
+  brokerBus.respond(
+    subjects.ask,
+    async ({ body }) => {
+      const { jws } = signedSchema.parse(body);
+      const ask = credentialAskSchema.parse(await verify('cruvero-credential-ask', 'gw-1', key, jws));
+      rig.asks.push(ask);
+      const answer = (await rig.step?.(ask)) ?? (await usual(ask));
+      await rig.gate;
+      if (rig.raw !== undefined) return rig.raw;
+      return { jws: await sign(rig.answersAs, 'gw-1', key, { nonce: ask.nonce, ...answer }) };
+    },
+    { atOnce: true },
+  );
+  const options = {
+    asker: 'gw-1',
+    key,
+    subjectPrefix: 'cruvero',
+    ...(leasesMax === undefined ? {} : { leasesMax }),
+  };
+  const { metrics, log } = telemetry;
+  const credentials = await busCredentials(options, { bus, clock, random: () => 0.5, log, metrics });
+  const changes: string[] = [];
+  const listening = credentials.onChange(({ tenantId, integration, change }) =>
+    changes.push(`${change} ${tenantId}/${integration}`),
+  );
+  /** Lets what is under way come to its end; time stands still. */
+  async function pass<T>(work: Promise<T>): Promise<T> {
+    const state = { over: false };
+    const done = work.finally(() => (state.over = true));
+    for (let left = 400; !state.over && left > 0; left -= 1) {
+      await clock.advance(0);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return done;
+  }
+  const settled = (): Promise<void> => pass(new Promise((resolve) => setTimeout(resolve, 15)));
+  const lease = async (tenant = acme, integration = github): Promise<CredentialLease> => {
+    const leased = await pass(credentials.lease(tenant, integration));
+    if (isCredentialFault(leased)) assert.fail(`${leased.fault}: ${leased.detail}`);
+    return leased;
+  };
+  const fault = async (): Promise<CredentialFault> => {
+    const leased = await pass(credentials.lease(acme, github));
+    assert.ok(isCredentialFault(leased));
+    return leased;
+  };
+  const revoke = async (why: 'revoked' | 'rotated', integration = 'github'): Promise<void> => {
+    await brokerBus.publish(subjects.revoked, { tenant: 'acme', integration, why });
+    await settled();
+  };
+  return {
+    ...{
+      rig,
+      clock,
+      telemetry,
+      hub,
+      credentials,
+      changes,
+      listening,
+      pass,
+      settled,
+      lease,
+      fault,
+      revoke,
+      brokerBus,
+      brokerKeys,
+    },
+    [Symbol.asyncDispose]: () => pass(Promise.resolve(credentials[Symbol.asyncDispose]())),
+  };
+}
+
+const tokenOf = (lease: CredentialLease | undefined): string | undefined =>
+  lease?.fields.get('token')?.reveal();
+
+describe('a lease', () => {
+  it('is asked for once by many, and is at hand afterwards', async () => {
+    await using t = await open();
+    assert.equal(t.credentials.held(acme, github), undefined);
+    const many = await t.pass(
+      Promise.all(Array.from({ length: 50 }, () => t.credentials.lease(acme, github))),
+    );
+    assert.equal(new Set(many).size, 1);
+    assert.equal(t.rig.asks.length, 1);
+    const held = t.credentials.held(acme, github);
+    assert.deepEqual([tokenOf(held), held?.provider], ['one', 'vault']);
+    assert.equal(t.credentials.held('globex' as TenantId, github), undefined);
+    assert.equal(t.telemetry.gauge('cruvero_credential_leases'), 1);
+  });
+
+  it('that is used is renewed ahead, on from the one before; its change is told', async () => {
+    await using t = await open();
+    const first = await t.lease();
+    assert.ok(t.credentials.held(acme, github));
+    await t.clock.advance(42_000);
+    await t.settled();
+    assert.equal(t.rig.asks.length, 2);
+    assert.ok(t.rig.asks[1]?.op === 'lease' && t.rig.asks[1].renews === first.leaseId);
+    assert.deepEqual(t.changes, []);
+    assert.ok(t.credentials.held(acme, github));
+    t.rig.token = 'two';
+    await t.clock.advance(42_000);
+    await t.settled();
+    assert.equal(tokenOf(t.credentials.held(acme, github)), 'two');
+    assert.deepEqual(t.changes, ['other acme/github']);
+  });
+
+  it('that nobody uses is not renewed, and goes at its end', async () => {
+    await using t = await open();
+    await t.lease();
+    await t.clock.advance(59_999);
+    await t.settled();
+    assert.equal(t.rig.asks.length, 1);
+    await t.clock.advance(1);
+    assert.equal(t.credentials.held(acme, github), undefined);
+    assert.deepEqual(t.changes, ['gone acme/github']);
+    assert.equal(t.clock.pending, 0);
+  });
+
+  it('that is kept is renewed though nobody uses it, until it is not kept any more', async () => {
+    await using t = await open();
+    const kept = t.credentials.keep(acme, github);
+    await t.lease();
+    for (let n = 0; n < 3; n += 1) {
+      await t.clock.advance(42_000);
+      await t.settled();
+    }
+    assert.equal(t.rig.asks.length, 4);
+    kept[Symbol.dispose]();
+    kept[Symbol.dispose]();
+    await t.clock.advance(200_000);
+    await t.settled();
+    assert.equal(t.rig.asks.length, 4);
+  });
+
+  it('makes room for others, the one unused longest first, unless it is kept', async () => {
+    await using t = await open(2);
+    using _kept = t.credentials.keep(acme, 'kept' as Integration);
+    await t.lease(acme, 'kept' as Integration);
+    await t.lease(acme, 'a' as Integration);
+    await t.lease(acme, 'b' as Integration);
+    const isHeld = (name: string): boolean => t.credentials.held(acme, name as Integration) !== undefined;
+    assert.deepEqual(['kept', 'a', 'b'].map(isHeld), [true, false, true]);
+  });
+
+  it('is not asked for by one that is ending', async () => {
+    const t = await open();
+    const gate = Promise.withResolvers<void>();
+    t.rig.gate = gate.promise;
+    const asking = t.credentials.lease(acme, github);
+    await t.settled();
+    await t[Symbol.asyncDispose]();
+    gate.resolve();
+    assert.partialDeepStrictEqual(await t.pass(asking), { fault: 'away' });
+  });
+});
+
+describe('an outage', () => {
+  it('leaves what is held to its end, asks now and then, and goes over by itself', async () => {
+    await using t = await open();
+    await t.lease();
+    assert.ok(t.credentials.held(acme, github));
+    t.rig.refusal = { why: 'away', retryAfterMs: 0 };
+    for (let second = 1; second < 60; second += 1) {
+      await t.clock.advance(1_000);
+      await t.settled();
+      assert.ok(t.credentials.held(acme, github), `second ${second}`);
+    }
+    assert.ok(t.rig.asks.length <= 8, `${t.rig.asks.length} asks`);
+    await t.clock.advance(1_000);
+    await t.settled();
+    assert.equal(t.credentials.held(acme, github), undefined);
+    assert.deepEqual(t.changes, ['gone acme/github']);
+    t.rig.refusal = undefined;
+    await t.clock.advance(15_000);
+    assert.equal(tokenOf(await t.lease()), 'one');
+  });
+
+  it('is answered from memory for as long as it asks, however many want something', async () => {
+    await using t = await open();
+    t.rig.refusal = { why: 'busy', retryAfterMs: 2_000 };
+    assert.deepEqual(await t.fault(), { fault: 'busy', detail: 'said', retryAfterMs: 2_000 });
+    await t.clock.advance(1_500);
+    for (let n = 0; n < 20; n += 1) assert.equal((await t.fault()).retryAfterMs, 500);
+    assert.equal(t.rig.asks.length, 1);
+    t.rig.refusal = undefined;
+    await t.clock.advance(500);
+    assert.equal(tokenOf(await t.lease()), 'one');
+  });
+
+  it('of the bus is said, and when it is back everybody asks whether a revocation was missed', async () => {
+    await using t = await open();
+    await t.lease();
+    t.hub.setReachable(false);
+    await t.settled();
+    const away = await t.pass(t.credentials.lease('globex' as TenantId, github));
+    assert.ok(isCredentialFault(away) && away.fault === 'away' && /bus_disconnected/.test(away.detail));
+    t.rig.refusal = { why: 'not_found', retryAfterMs: 0 };
+    t.hub.setReachable(true);
+    await t.settled();
+    await t.clock.advance(300);
+    await t.settled();
+    assert.equal(t.credentials.held(acme, github), undefined);
+    assert.deepEqual(t.changes, ['gone acme/github']);
+  });
+
+  it('does not keep one that is kept from coming back by itself', async () => {
+    await using t = await open();
+    using _kept = t.credentials.keep(acme, github);
+    t.rig.refusal = { why: 'away', retryAfterMs: 0 };
+    await t.fault();
+    t.rig.refusal = undefined;
+    await t.clock.advance(2_000);
+    await t.settled();
+    assert.equal(tokenOf(t.credentials.held(acme, github)), 'one');
+    assert.deepEqual(t.changes, ['other acme/github']);
+    t.hub.setReachable(false);
+    t.hub.setReachable(true);
+    await t.clock.advance(300);
+    await t.settled();
+    assert.equal(t.rig.asks.length, 3);
+  });
+});
+
+describe('a revocation', () => {
+  it('is at once the end of what is held; the next one asks', async () => {
+    await using t = await open();
+    await t.lease();
+    await t.revoke('revoked');
+    assert.equal(t.credentials.held(acme, github), undefined);
+    t.rig.refusal = { why: 'not_found', retryAfterMs: 0 };
+    assert.equal((await t.fault()).fault, 'not_found');
+    await t.revoke('rotated');
+    assert.deepEqual(t.changes, ['gone acme/github', 'other acme/github']);
+    t.rig.refusal = undefined;
+    assert.equal(tokenOf(await t.lease()), 'one');
+  });
+
+  it('of one that is kept has it asked for again', async () => {
+    await using t = await open();
+    using _kept = t.credentials.keep(acme, github);
+    await t.lease();
+    t.rig.token = 'two';
+    await t.revoke('revoked');
+    await t.settled();
+    assert.equal(tokenOf(t.credentials.held(acme, github)), 'two');
+    assert.deepEqual(t.changes.slice(-2), ['gone acme/github', 'other acme/github']);
+  });
+
+  it('by rotation lets the old one serve until the new one is there', async () => {
+    await using t = await open();
+    await t.lease();
+    t.rig.token = 'two';
+    const gate = Promise.withResolvers<void>();
+    t.rig.gate = gate.promise;
+    await t.revoke('rotated');
+    assert.equal(tokenOf(t.credentials.held(acme, github)), 'one');
+    gate.resolve();
+    await t.settled();
+    assert.equal(tokenOf(t.credentials.held(acme, github)), 'two');
+  });
+
+  it('that comes while an answer is on its way makes that answer worthless', async () => {
+    await using t = await open();
+    const gate = Promise.withResolvers<void>();
+    t.rig.gate = gate.promise;
+    const asking = t.credentials.lease(acme, github);
+    await t.settled();
+    t.rig.refusal = { why: 'not_found', retryAfterMs: 0 };
+    await t.revoke('revoked');
+    gate.resolve();
+    assert.partialDeepStrictEqual(await t.pass(asking), { fault: 'not_found' });
+    t.rig.refusal = undefined;
+    t.rig.step = async () => {
+      await t.brokerBus.publish(subjects.revoked, { tenant: 'acme', integration: 'github', why: 'rotated' });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return undefined;
+    };
+    await t.clock.advance(20_000);
+    assert.equal((await t.fault()).detail, 'it changes all the time');
+  });
+
+  it('of something else, or that is no such message, is nothing to it', async () => {
+    await using t = await open();
+    await t.lease();
+    await t.revoke('revoked', 'other');
+    await t.brokerBus.publish(subjects.revoked, { tenant: 'acme', integration: '../github', why: 'revoked' });
+    await t.brokerBus.publish(subjects.revoked, { tenant: 'acme', integration: 'github', why: 'bored' });
+    await t.brokerBus.publish(subjects.revoked, 7);
+    await t.settled();
+    assert.equal(tokenOf(t.credentials.held(acme, github)), 'one');
+    await t.listening.close();
+    await t.revoke('revoked');
+    assert.deepEqual(t.changes, []);
+  });
+
+  it('by a verdict of the broker ends what is held', async () => {
+    await using t = await open();
+    await t.lease();
+    assert.ok(t.credentials.held(acme, github));
+    t.rig.refusal = { why: 'denied', retryAfterMs: 0 };
+    await t.clock.advance(42_000);
+    await t.settled();
+    assert.equal(t.credentials.held(acme, github), undefined);
+  });
+});
+
+describe('a credential that its server refuses', () => {
+  it('is asked for anew, but not in a storm', async () => {
+    await using t = await open();
+    const first = await t.lease();
+    t.rig.token = 'two';
+    const second = await t.pass(t.credentials.refused(acme, github, first));
+    assert.ok(!isCredentialFault(second) && tokenOf(second) === 'two');
+    assert.equal(
+      await t.pass(t.credentials.refused(acme, github, first)),
+      second,
+      'there is another one already',
+    );
+    for (let n = 0; n < 20; n += 1)
+      assert.equal(await t.pass(t.credentials.refused(acme, github, second)), second);
+    assert.equal(t.rig.asks.length, 2);
+    await t.clock.advance(5_000);
+    t.rig.refusal = { why: 'away', retryAfterMs: 0 };
+    assert.equal(await t.pass(t.credentials.refused(acme, github, second)), second, 'an outage leaves it');
+    await t.clock.advance(5_000);
+    t.rig.refusal = { why: 'not_found', retryAfterMs: 0 };
+    assert.partialDeepStrictEqual(await t.pass(t.credentials.refused(acme, github, second)), {
+      fault: 'not_found',
+    });
+  });
+});
+
+describe('an answer that does not prove itself', () => {
+  it('is none, and nothing that is held ends by it', async () => {
+    await using t = await open();
+    await t.lease();
+    const other = await newSealKeys();
+    const sealedFor =
+      (more: object): Step =>
+      async (ask) => {
+        assert.ok(ask.op === 'lease');
+        const { nonce, tenant, integration } = ask;
+        const sealed = await sealTo(ask.public_key, {
+          nonce,
+          tenant,
+          integration,
+          fields: { token: 'x' },
+          ...more,
+        });
+        return { outcome: 'lease', lease_id: 'l', provider: 'p', ttl_ms: 1_000, sealed };
+      };
+    const steps: readonly Step[] = [
+      () => ({ nonce: 'n'.repeat(24), outcome: 'refused', why: 'not_found', detail: 'd', retry_after_ms: 0 }),
+      () => ({ outcome: 'written', provider: 'p' }),
+      () => ({ outcome: 'anything' }),
+      async () => ({
+        outcome: 'lease',
+        lease_id: 'l',
+        provider: 'p',
+        ttl_ms: 1_000,
+        sealed: await sealTo(other.publicKey, {}),
+      }),
+      sealedFor({ tenant: 'initech' }),
+      sealedFor({ integration: 'gitlab' }),
+      sealedFor({ nonce: 'm'.repeat(24) }),
+      sealedFor({ fields: 7 }),
+    ];
+    let at = 0;
+    for (const step of steps) {
+      t.rig.step = step;
+      const read = await t.pass(t.credentials.lease('globex' as TenantId, `s${(at += 1)}` as Integration));
+      assert.ok(isCredentialFault(read) && read.fault === 'away', `step ${at}`);
+      assert.match(read.detail, /prove/);
+    }
+    t.rig.step = undefined;
+    for (const raw of [{}, 7, { jws: 'x' }] as const) {
+      t.rig.raw = raw;
+      const read = await t.pass(t.credentials.lease(acme, `r${(at += 1)}` as Integration));
+      assert.ok(isCredentialFault(read) && read.fault === 'away');
+    }
+    t.rig.raw = undefined;
+    t.rig.answersAs = 'cruvero-credential-ask';
+    assert.ok(isCredentialFault(await t.pass(t.credentials.lease(acme, 'back' as Integration))));
+    assert.equal(tokenOf(t.credentials.held(acme, github)), 'one');
+  });
+});
+
+describe('a secret that is written', () => {
+  const fields = new Map([['token', new SecretText('canary-7f3a')]]);
+
+  it('is sealed to the broker, which says where it is now', async () => {
+    await using t = await open();
+    const written = await t.pass(t.credentials.put(acme, github, fields, 'ann'));
+    assert.deepEqual(written, { provider: 'vault', stillIn: ['put'] });
+    const put = t.rig.asks.at(-1);
+    assert.ok(put?.op === 'put' && put.by === 'ann');
+    assert.doesNotMatch(JSON.stringify(t.rig.asks), /canary/);
+    assert.partialDeepStrictEqual(await openSeal(t.brokerKeys, put.sealed), {
+      tenant: acme,
+      integration: github,
+      nonce: put.nonce,
+      fields: { token: 'canary-7f3a' },
+    });
+    assert.deepEqual(await t.pass(t.credentials.delete(acme, github, 'ann')), {
+      provider: 'vault',
+      stillIn: ['delete'],
+    });
+  });
+
+  it('is refused where the broker refuses', async () => {
+    await using t = await open();
+    t.rig.refusal = { why: 'denied', retryAfterMs: 0 };
+    assert.partialDeepStrictEqual(await t.pass(t.credentials.put(acme, github, fields, 'ann')), {
+      fault: 'denied',
+    });
+    assert.partialDeepStrictEqual(await t.pass(t.credentials.delete(acme, github, 'ann')), {
+      fault: 'denied',
+    });
+  });
+});

@@ -1,0 +1,3 @@
+/** The face of the sandbox adapter. */
+
+export { bubblewrapSandbox, type BubblewrapOptions } from './bubblewrap.ts';

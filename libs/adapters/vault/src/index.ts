@@ -1,0 +1,4 @@
+/** The face of the Vault adapter. */
+
+export { readVaultPath, type VaultPath } from './path.ts';
+export { openVault, type VaultAuth, type VaultConfig, type VaultParts } from './provider.ts';

@@ -1,0 +1,155 @@
+/** The MCP server: two tools and the files that they produced, for clients of both eras. */
+
+import {
+  createMcpHandler,
+  McpServer,
+  ResourceNotFoundError,
+  ResourceTemplate,
+  type McpHttpHandler,
+  type ServerContext,
+} from '@modelcontextprotocol/server';
+import type { Boundary, SandboxFile } from '@cruvero/ports';
+import { execute, type Caller, type ExecuteParts } from './execute.ts';
+import { keptScheme } from './kept-files.ts';
+import type { ToolResult } from './result.ts';
+import { bashInput, output, pythonInput, type PythonInput } from './shapes.ts';
+
+export interface McpParts extends ExecuteParts {
+  readonly version: string;
+  readonly boundary: Boundary;
+  readonly bodyBytesMax: number;
+  readonly keptMs: number;
+}
+
+export const serverName = 'code-exec';
+/** Field of `_meta` by which a gateway says for whom it calls; each value has files and workspaces of its own. */
+export const callerKey = 'cruvero.dev/caller';
+const callerCharsMax = 128;
+
+/** Programs may destroy what is in their own folder, and reach nothing else. */
+const annotations = {
+  readOnlyHint: false,
+  destructiveHint: true,
+  idempotentHint: false,
+  openWorldHint: false,
+} as const;
+
+export function mcpHandler(parts: McpParts): McpHttpHandler {
+  const shapes = { python: pythonInput(parts.bounds), bash: bashInput(parts.bounds) };
+  return createMcpHandler(() => serverFor(parts, shapes), {
+    maxRequestBodySize: parts.bodyBytesMax,
+    onerror: (error) =>
+      parts.telemetry.log.warn('a request was not answered as asked', { detail: error.message }),
+  });
+}
+
+interface Shapes {
+  readonly python: ReturnType<typeof pythonInput>;
+  readonly bash: ReturnType<typeof bashInput>;
+}
+
+/** The SDK wants a new one for each request. */
+function serverFor(parts: McpParts, shapes: Shapes): McpServer {
+  const server = new McpServer(
+    { name: serverName, version: parts.version },
+    { instructions: instructionsOf(parts) },
+  );
+  server.registerTool(
+    'python_exec',
+    {
+      title: 'Run Python',
+      description: `Runs Python 3 code in a fresh sandbox and gives back its output and the files it made. ${sayBounds(parts)}`,
+      inputSchema: shapes.python,
+      outputSchema: output,
+      annotations,
+    },
+    ({ code, ...input }, context) =>
+      execute({ program: 'python', code, ...requestOf(input) }, callerOf(context), parts),
+  );
+  server.registerTool(
+    'bash_exec',
+    {
+      title: 'Run a shell command',
+      description: `Runs Bash in a fresh sandbox and gives back its output and the files it made. ${sayBounds(parts)}`,
+      inputSchema: shapes.bash,
+      outputSchema: output,
+      annotations,
+    },
+    ({ command, ...input }, context) =>
+      execute({ program: 'bash', code: command, ...requestOf(input) }, callerOf(context), parts),
+  );
+  server.registerResource(
+    'produced-file',
+    new ResourceTemplate(`${keptScheme}://files/{run}/{name}`, { list: undefined }),
+    {
+      title: 'Produced file',
+      description: `A file that a call made, for ${parts.keptMs / 1_000} s after it.`,
+    },
+    (uri) => readKept(uri.href, parts),
+  );
+  return server;
+}
+
+const instructionsOf = ({ bounds }: McpParts): string =>
+  `Each call has a work folder of its own in /work, no network, and ${bounds.timeoutMs / 1_000} s. ` +
+  'Write files there to get them back: images are shown, others can be read by their links for a while. ' +
+  'Name a workspace to find your files again at the next call.';
+
+function sayBounds({ bounds }: McpParts): string {
+  const mib = (bytes: number): string => `${Math.round(bytes / (1 << 20))} MiB`;
+  return (
+    `The work folder is /work (${mib(bounds.workBytesMax)}); there is no network; ` +
+    `memory ${mib(bounds.memoryBytesMax)}, time ${bounds.timeoutMs / 1_000} s.`
+  );
+}
+
+function requestOf(input: Omit<PythonInput, 'code'>) {
+  const files: readonly SandboxFile[] = (input.files ?? []).map(({ path, text, base64 }) => ({
+    path,
+    bytes: base64 === undefined ? Buffer.from(text ?? '') : Buffer.from(base64, 'base64'),
+  }));
+  return {
+    args: input.args ?? [],
+    stdin: input.stdin ?? '',
+    files,
+    timeoutMs: input.timeout_ms,
+    workspace: input.workspace,
+  };
+}
+
+function callerOf({ mcpReq, http }: ServerContext): Caller {
+  const named = mcpReq._meta?.[callerKey];
+  const owner = typeof named === 'string' && named.length <= callerCharsMax ? named : '';
+  const signals = [mcpReq.signal, http?.req?.signal].filter((signal) => signal !== undefined);
+  return { owner, signal: AbortSignal.any(signals), tell: tellerOf(mcpReq) };
+}
+
+/** Progress counts characters; its message is what was said since the last one. */
+function tellerOf({ _meta, notify }: ServerContext['mcpReq']): Caller['tell'] {
+  const progressToken = _meta?.progressToken;
+  if (progressToken === undefined) return undefined;
+  let progress = 0;
+  return (message) => {
+    progress += message.length;
+    // A caller that went away is told by its signal.
+    notify({ method: 'notifications/progress', params: { progressToken, progress, message } }).catch(
+      () => undefined,
+    );
+  };
+}
+
+function readKept(uri: string, { kept }: McpParts) {
+  const file = kept.read(uri);
+  if (!file) throw new ResourceNotFoundError(uri);
+  const { mimeType, bytes } = file;
+  const isText = mimeType.startsWith('text/') || mimeType === 'application/json';
+  return {
+    contents: [
+      isText
+        ? { uri, mimeType, text: Buffer.from(bytes).toString() }
+        : { uri, mimeType, blob: Buffer.from(bytes).toString('base64') },
+    ],
+  };
+}
+
+export type { ToolResult };

@@ -1,0 +1,90 @@
+/** The credential broker: answers whoever proves to be somebody that may know, seals what it gives, and writes down that it did. */
+
+import { randomBytes, randomUUID } from 'node:crypto';
+import { credentialSubjects, newSealKeys } from '@cruvero/contracts';
+import type { Integration, TenantId } from '@cruvero/core';
+import type { Bus, Clock, CredentialProvider, Subscription, Telemetry } from '@cruvero/ports';
+import { Answering } from './answering.ts';
+import { Audit } from './audit.ts';
+import type { CredentialBrokerConfig } from './config.ts';
+import { Issuing } from './issuing.ts';
+
+export interface CredentialBrokerPorts {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  /** In the order in which they are asked; they stay their owner's. */
+  readonly providers: readonly CredentialProvider[];
+}
+
+export interface CredentialBroker extends AsyncDisposable {
+  /** Why it cannot be asked now; undefined where it can. A provider that is away does not make it unready: others may have what is asked for. */
+  unready(): string | undefined;
+  /** The providers that cannot be asked now, with the reason. */
+  troubles(): Readonly<Record<string, string>>;
+}
+
+export async function startCredentialBroker(
+  config: CredentialBrokerConfig,
+  { bus, clock, telemetry, providers }: CredentialBrokerPorts,
+): Promise<CredentialBroker> {
+  const { subjectPrefix } = config;
+  const subjects = credentialSubjects(subjectPrefix);
+  const log = telemetry.log.with({ part: 'credential-broker' });
+  const audit = new Audit({ bus, clock, log, subjectPrefix, newId: randomUUID });
+  const tell = async (
+    tenantId: TenantId,
+    integration: Integration,
+    why: 'revoked' | 'rotated',
+  ): Promise<void> => {
+    audit.record({ action: why, asker: '*', tenant_id: tenantId, integration });
+    const fault = await bus.publish(subjects.revoked, { tenant: tenantId, integration, why });
+    // Holders ask again by themselves as soon as the bus is back.
+    if (fault)
+      log.warn('a revocation could not be said', { tenant: tenantId, integration, reason: fault.fault });
+  };
+  const issuing = new Issuing({
+    providers,
+    clock,
+    log,
+    leaseMs: config.leaseMs,
+    fingerprintKey: randomBytes(32),
+    onChange: (...change) => void tell(...change),
+  });
+  const answering = new Answering(config, {
+    keys: await newSealKeys(),
+    issuing,
+    providers,
+    audit,
+    clock,
+    log,
+    metrics: telemetry.metrics,
+    tell,
+    newLeaseId: () => randomBytes(12).toString('base64url'),
+  });
+  telemetry.metrics.gauge(
+    'cruvero_credential_secrets_leased',
+    'Secrets that somebody holds a lease of',
+    () => [{ value: issuing.size }],
+  );
+  const timer = clock.every(config.recheckMs, () => void issuing.check());
+  const responding: Subscription = bus.respond(subjects.ask, (message) => answering.answer(message.body), {
+    atOnce: true,
+  });
+  return {
+    unready: () => (bus.state() === 'connected' ? undefined : 'the bus is not connected'),
+    troubles: () =>
+      Object.fromEntries(
+        providers.flatMap((provider) => {
+          const trouble = provider.unready();
+          return trouble === undefined ? [] : [[provider.name, trouble]];
+        }),
+      ),
+    [Symbol.asyncDispose]: async () => {
+      timer.cancel();
+      await responding.close();
+      await issuing.close();
+      await audit.settled();
+    },
+  };
+}
