@@ -47,6 +47,7 @@ async function served({ command, args }: StdioFixture, ownChildrenMax = 8) {
   const url = `${bridge.url}/servers/real/real.test.0/mcp`;
   return {
     bridge,
+    url,
     client: () => new Client(url),
     legacy: (capabilities: object = {}) => Client.open(url, capabilities),
     /** Of the own children, in the order in which they were started. */
@@ -125,13 +126,17 @@ class Client {
     this.#headers = headers;
   }
 
-  static async open(url: string, capabilities: object): Promise<Client> {
+  static initialize(url: string, capabilities: object): Promise<Exchange> {
     const params = {
       protocolVersion: '2025-11-25',
       capabilities,
       clientInfo: { name: 'test', version: '1' },
     };
-    const opened = await new Client(url).ask('initialize', params, 0);
+    return new Client(url).ask('initialize', params, 0);
+  }
+
+  static async open(url: string, capabilities: object): Promise<Client> {
+    const opened = await Client.initialize(url, capabilities);
     assert.ok((await opened.answer()).result);
     const client = new Client(url, {
       'mcp-session-id': opened.headers.get('mcp-session-id') ?? assert.fail('no session'),
@@ -269,8 +274,9 @@ describe('a real server that asks', { timeout: 60_000 }, () => {
     assert.equal((await first.ask('tools/list')).status, 404);
     const call = await second.call('trigger-elicitation-request');
     const question = await call.asked('elicitation/create');
-    const third = await real.legacy(asking);
-    assert.ok(!(await third.tools()).includes('trigger-elicitation-request'), 'nobody else could be ended');
+    const third = await Client.initialize(real.url, asking);
+    assert.equal(third.status, 503, 'nobody else could be ended');
+    assert.equal((await third.answer()).error?.code, -31030);
     await second.post(accept(question, 'still there'));
     assert.match(textOf(await call.answer()), /still there/);
     assert.equal(real.pids().length, 2);
