@@ -259,6 +259,7 @@ describe('everything that is asked of Vault', { skip }, () => {
       await provider.writing?.put(acme, github, secret),
       await provider.writing?.put('globex' as TenantId, github, secret),
       await provider.writing?.delete(acme, github),
+      await provider.writing?.delete('globex' as TenantId, github),
       await provider.leasing?.renew(acme, lease),
       await provider.leasing?.revoke(acme, lease),
     ];
@@ -425,6 +426,22 @@ describe('the standing with Vault, over time', { skip }, () => {
     );
     assert.equal(await tokenOf(provider), 't-1');
     await clock.advance(700_000);
+    assert.match((await fault(provider)).detail, /not valid/);
+  });
+
+  it('of a given token that is taken away is said, too', async () => {
+    const clock = new SimClock();
+    const { grounds, server } = await cluster(clock);
+    await using _grounds = grounds;
+    const life = { ttlMs: 600_000, ttlMsMax: 600_000, renewable: true };
+    const given = server.state.newToken({ namespace: '', policies: ['broker'], ...life });
+    await using provider = grounds.provider(
+      { auth: { kind: 'token', token: new SecretText(given.id) } },
+      clock,
+    );
+    assert.equal(await tokenOf(provider), 't-1');
+    server.state.tokens.delete(given.id);
+    await clock.advance(5_000);
     assert.match((await fault(provider)).detail, /not valid/);
   });
 
