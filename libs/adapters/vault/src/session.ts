@@ -76,8 +76,7 @@ export class VaultSession {
   refused(token: SecretText): boolean {
     const standing = this.#standing;
     if (!standing || standing.token !== token) return true;
-    if (this.#auth.kind === 'token' || this.#parts.clock.monotonicMs() - standing.fromMs < youngMs)
-      return false;
+    if (this.#parts.clock.monotonicMs() - standing.fromMs < youngMs) return false;
     this.#forget();
     return true;
   }
