@@ -2,139 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { memoryBroker } from '@cruvero/adapter-memory';
-import {
-  credentialAskSchema,
-  credentialSubjects,
-  newSealKeys,
-  openSeal,
-  sealTo,
-  sign,
-  signedSchema,
-  verify,
-  type CredentialAsk,
-} from '@cruvero/contracts';
-import {
-  SecretText,
-  type CredentialFailure,
-  type Integration,
-  type Json,
-  type TenantId,
-} from '@cruvero/core';
-import { isCredentialFault, type CredentialFault, type CredentialLease } from '@cruvero/ports';
-import { MemoryTelemetry, SimClock } from '@cruvero/testkit';
-import { busCredentials } from './bus-credentials.ts';
-
-const key = new Uint8Array(32).fill(7);
-const acme = 'acme' as TenantId;
-const github = 'github' as Integration;
-const subjects = credentialSubjects('cruvero');
-
-type Step = (ask: CredentialAsk) => object | undefined | Promise<object | undefined>;
-
-async function open(leasesMax?: number) {
-  const clock = new SimClock();
-  const telemetry = new MemoryTelemetry();
-  const hub = memoryBroker({ clock, random: () => 0.5, log: telemetry.log });
-  const [bus, brokerBus] = [hub.connect(), hub.connect()];
-  const brokerKeys = await newSealKeys();
-  const rig = {
-    token: 'one',
-    ttlMs: 60_000,
-    asks: [] as CredentialAsk[],
-    refusal: undefined as { readonly why: CredentialFailure; readonly retryAfterMs: number } | undefined,
-    /** In place of the usual answer. */
-    step: undefined as Step | undefined,
-    answersAs: 'cruvero-credential-answer' as 'cruvero-credential-answer' | 'cruvero-credential-ask',
-    gate: undefined as Promise<void> | undefined,
-    /** Instead of a signed answer. */
-    raw: undefined as Json | undefined,
-  };
-  let leases = 0;
-  async function usual(ask: CredentialAsk): Promise<object> {
-    if (rig.refusal)
-      return {
-        outcome: 'refused',
-        why: rig.refusal.why,
-        detail: 'said',
-        retry_after_ms: rig.refusal.retryAfterMs,
-      };
-    if (ask.op === 'key') return { outcome: 'key', public_key: brokerKeys.publicKey };
-    if (ask.op !== 'lease') return { outcome: 'written', provider: 'vault', still_in: [ask.op] };
-    const { tenant, integration, nonce } = ask;
-    const sealed = await sealTo(ask.public_key, { nonce, tenant, integration, fields: { token: rig.token } });
-    return { outcome: 'lease', lease_id: `l${(leases += 1)}`, provider: 'vault', ttl_ms: rig.ttlMs, sealed };
-  }
-  brokerBus.respond(
-    subjects.ask,
-    async ({ body }) => {
-      const { jws } = signedSchema.parse(body);
-      const ask = credentialAskSchema.parse(await verify('cruvero-credential-ask', 'gw-1', key, jws));
-      rig.asks.push(ask);
-      const answer = (await rig.step?.(ask)) ?? (await usual(ask));
-      await rig.gate;
-      if (rig.raw !== undefined) return rig.raw;
-      return { jws: await sign(rig.answersAs, 'gw-1', key, { nonce: ask.nonce, ...answer }) };
-    },
-    { atOnce: true },
-  );
-  const options = {
-    asker: 'gw-1',
-    key,
-    subjectPrefix: 'cruvero',
-    ...(leasesMax === undefined ? {} : { leasesMax }),
-  };
-  const { metrics, log } = telemetry;
-  const credentials = await busCredentials(options, { bus, clock, random: () => 0.5, log, metrics });
-  const changes: string[] = [];
-  const listening = credentials.onChange(({ tenantId, integration, change }) =>
-    changes.push(`${change} ${tenantId}/${integration}`),
-  );
-  /** Lets what is under way come to its end; time stands still. */
-  async function pass<T>(work: Promise<T>): Promise<T> {
-    const state = { over: false };
-    const done = work.finally(() => (state.over = true));
-    for (let left = 400; !state.over && left > 0; left -= 1) {
-      await clock.advance(0);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    return done;
-  }
-  const settled = (): Promise<void> => pass(new Promise((resolve) => setTimeout(resolve, 15)));
-  const lease = async (tenant = acme, integration = github): Promise<CredentialLease> => {
-    const leased = await pass(credentials.lease(tenant, integration));
-    if (isCredentialFault(leased)) assert.fail(`${leased.fault}: ${leased.detail}`);
-    return leased;
-  };
-  const fault = async (): Promise<CredentialFault> => {
-    const leased = await pass(credentials.lease(acme, github));
-    assert.ok(isCredentialFault(leased));
-    return leased;
-  };
-  const revoke = async (why: 'revoked' | 'rotated', integration = 'github'): Promise<void> => {
-    await brokerBus.publish(subjects.revoked, { tenant: 'acme', integration, why });
-    await settled();
-  };
-  return {
-    ...{
-      rig,
-      clock,
-      telemetry,
-      hub,
-      credentials,
-      changes,
-      listening,
-      pass,
-      settled,
-      lease,
-      fault,
-      revoke,
-      brokerBus,
-      brokerKeys,
-    },
-    [Symbol.asyncDispose]: () => pass(Promise.resolve(credentials[Symbol.asyncDispose]())),
-  };
-}
+import { newSealKeys, openSeal, sealTo } from '@cruvero/contracts';
+import { SecretText, type Integration, type TenantId } from '@cruvero/core';
+import { isCredentialFault, type CredentialLease } from '@cruvero/ports';
+import { acme, github, open, subjects, type Step } from './scripted-broker.fixture.ts';
 
 const tokenOf = (lease: CredentialLease | undefined): string | undefined =>
   lease?.fields.get('token')?.reveal();
@@ -159,14 +30,14 @@ describe('a lease', () => {
     const first = await t.lease();
     assert.ok(t.credentials.held(acme, github));
     await t.clock.advance(42_000);
-    await t.settled();
+    await t.answers(2);
     assert.equal(t.rig.asks.length, 2);
     assert.ok(t.rig.asks[1]?.op === 'lease' && t.rig.asks[1].renews === first.leaseId);
     assert.deepEqual(t.changes, []);
     assert.ok(t.credentials.held(acme, github));
     t.rig.token = 'two';
     await t.clock.advance(42_000);
-    await t.settled();
+    await t.answers(3);
     assert.equal(tokenOf(t.credentials.held(acme, github)), 'two');
     assert.deepEqual(t.changes, ['other acme/github']);
   });
@@ -189,7 +60,7 @@ describe('a lease', () => {
     await t.lease();
     for (let n = 0; n < 3; n += 1) {
       await t.clock.advance(42_000);
-      await t.settled();
+      await t.answers(n + 2);
     }
     assert.equal(t.rig.asks.length, 4);
     kept[Symbol.dispose]();
@@ -229,7 +100,7 @@ describe('an outage', () => {
     t.rig.refusal = { why: 'away', retryAfterMs: 0 };
     for (let second = 1; second < 60; second += 1) {
       await t.clock.advance(1_000);
-      await t.settled();
+      await t.quiet();
       assert.ok(t.credentials.held(acme, github), `second ${second}`);
     }
     assert.ok(t.rig.asks.length <= 8, `${t.rig.asks.length} asks`);
@@ -265,7 +136,7 @@ describe('an outage', () => {
     t.hub.setReachable(true);
     await t.settled();
     await t.clock.advance(300);
-    await t.settled();
+    await t.answers(3);
     assert.equal(t.credentials.held(acme, github), undefined);
     assert.deepEqual(t.changes, ['gone acme/github']);
   });
@@ -276,14 +147,15 @@ describe('an outage', () => {
     t.rig.refusal = { why: 'away', retryAfterMs: 0 };
     await t.fault();
     t.rig.refusal = undefined;
-    await t.clock.advance(2_000);
-    await t.settled();
+    await t.clock.advance(1_000);
+    await t.answers(2);
     assert.equal(tokenOf(t.credentials.held(acme, github)), 'one');
     assert.deepEqual(t.changes, ['other acme/github']);
     t.hub.setReachable(false);
     t.hub.setReachable(true);
-    await t.clock.advance(300);
     await t.settled();
+    await t.clock.advance(300);
+    await t.answers(3);
     assert.equal(t.rig.asks.length, 3);
   });
 });
@@ -308,7 +180,7 @@ describe('a revocation', () => {
     await t.lease();
     t.rig.token = 'two';
     await t.revoke('revoked');
-    await t.settled();
+    await t.answers(2);
     assert.equal(tokenOf(t.credentials.held(acme, github)), 'two');
     assert.deepEqual(t.changes.slice(-2), ['gone acme/github', 'other acme/github']);
   });
@@ -322,7 +194,7 @@ describe('a revocation', () => {
     await t.revoke('rotated');
     assert.equal(tokenOf(t.credentials.held(acme, github)), 'one');
     gate.resolve();
-    await t.settled();
+    await t.answers(2);
     assert.equal(tokenOf(t.credentials.held(acme, github)), 'two');
   });
 
@@ -366,7 +238,7 @@ describe('a revocation', () => {
     assert.ok(t.credentials.held(acme, github));
     t.rig.refusal = { why: 'denied', retryAfterMs: 0 };
     await t.clock.advance(42_000);
-    await t.settled();
+    await t.answers(2);
     assert.equal(t.credentials.held(acme, github), undefined);
   });
 });

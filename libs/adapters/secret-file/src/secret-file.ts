@@ -42,8 +42,7 @@ const fieldsSchema = z.record(z.string(), z.string());
 /** 32 bytes in base64; undefined for anything else. */
 export function readFileKey(text: string): Uint8Array | undefined {
   if (!/^[A-Za-z0-9+/_-]{43}=?$/.test(text.trim())) return undefined;
-  const bytes = Buffer.from(text.trim(), 'base64');
-  return bytes.length === keyBytes ? new Uint8Array(bytes) : undefined;
+  return new Uint8Array(Buffer.from(text.trim(), 'base64'));
 }
 
 /** The key that stands in a file of its own, made at first use, readable by its owner only. Rejects where it cannot be read. */

@@ -182,6 +182,7 @@ describe('the key of the file', () => {
     await writeFile(path, 'short');
     await assert.rejects(secretFileKey(path), /32 bytes/);
     await assert.rejects(secretFileKey(place.path));
+    await assert.rejects(secretFileKey('/proc/cruvero-secrets.key'));
     await chmod(path, 0o600);
     assert.equal(readFileKey(Buffer.alloc(31).toString('base64')), undefined);
     assert.deepEqual(readFileKey(`${Buffer.from(key).toString('base64url')}\n`), key);

@@ -5,8 +5,7 @@ import { describe, it } from 'node:test';
 import { SecretText, type Integration, type TenantId } from '@cruvero/core';
 import { isCredentialFault, type Clock, type CredentialFault, type CredentialProvider } from '@cruvero/ports';
 import { settle, SimClock, startVaultServer, type VaultCondition } from '@cruvero/testkit';
-import { placeOf, readVaultPath } from './path.ts';
-import { openVault, type VaultAuth } from './provider.ts';
+import type { VaultAuth } from './provider.ts';
 import { Grounds, openTarget, realAddress, realClock } from './vault-rig.fixture.ts';
 
 const acme = 'acme' as TenantId;
@@ -259,6 +258,7 @@ describe('everything that is asked of Vault', { skip }, () => {
       await provider.writing?.put(acme, github, secret),
       await provider.writing?.put('globex' as TenantId, github, secret),
       await provider.writing?.delete(acme, github),
+      await provider.writing?.delete('globex' as TenantId, github),
       await provider.leasing?.renew(acme, lease),
       await provider.leasing?.revoke(acme, lease),
     ];
@@ -428,6 +428,22 @@ describe('the standing with Vault, over time', { skip }, () => {
     assert.match((await fault(provider)).detail, /not valid/);
   });
 
+  it('of a given token that is taken away is said, too', async () => {
+    const clock = new SimClock();
+    const { grounds, server } = await cluster(clock);
+    await using _grounds = grounds;
+    const life = { ttlMs: 600_000, ttlMsMax: 600_000, renewable: true };
+    const given = server.state.newToken({ namespace: '', policies: ['broker'], ...life });
+    await using provider = grounds.provider(
+      { auth: { kind: 'token', token: new SecretText(given.id) } },
+      clock,
+    );
+    assert.equal(await tokenOf(provider), 't-1');
+    server.state.tokens.delete(given.id);
+    await clock.advance(5_000);
+    assert.match((await fault(provider)).detail, /not valid/);
+  });
+
   it('is asked for once by many', async () => {
     const { grounds, auth, logins } = await cluster(realClock);
     await using _grounds = grounds;
@@ -437,57 +453,5 @@ describe('the standing with Vault, over time', { skip }, () => {
       Array.from({ length: 20 }, () => 't-1'),
     );
     assert.equal(logins(), 1);
-  });
-});
-
-describe('the path of secrets', () => {
-  it('is a namespace and a mount, or one path', () => {
-    const path = readVaultPath('admin/tenant-{id}/kv');
-    assert.ok('segments' in path);
-    assert.deepEqual(placeOf(path, 'acme', true), { namespace: 'admin/tenant-acme', mount: 'kv' });
-    assert.deepEqual(placeOf(path, 'acme', false), { namespace: '', mount: 'admin/tenant-acme/kv' });
-    const short = readVaultPath('/secret-{id}/');
-    assert.ok('segments' in short);
-    assert.deepEqual(placeOf(short, 'acme', true), { namespace: '', mount: 'secret-acme' });
-  });
-
-  it('without the tenant, or with more than names in it, is a problem', () => {
-    for (const text of [
-      'admin/kv',
-      '',
-      '../{id}/kv',
-      'a//{id}',
-      '{id}/*',
-      '{id}{id}',
-      'x/'.repeat(9) + '{id}',
-      '{id}?a',
-    ])
-      assert.ok('problem' in readVaultPath(text), text);
-  });
-
-  it('leads over TLS where the address says so', async () => {
-    const path = readVaultPath('t-{id}/kv');
-    assert.ok('segments' in path);
-    const server = await startVaultServer();
-    await using _server = server;
-    await using provider = openVault(
-      {
-        address: server.url.replace('http:', 'https:'),
-        auth: { kind: 'token', token: new SecretText('x') },
-        authNamespace: '',
-        path,
-        namespaces: 'no',
-        kvVersion: '2',
-        dynamic: new Map(),
-        timeoutMs: 2_000,
-        ca: '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n',
-      },
-      {
-        clock: realClock,
-        random: () => 0.5,
-        log: { debug() {}, info() {}, warn() {}, error() {}, with: () => assert.fail() },
-      },
-    );
-    assert.match((await fault(provider)).detail, /cannot be reached/);
   });
 });

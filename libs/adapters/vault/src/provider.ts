@@ -22,7 +22,7 @@ import {
   type StoreLease,
 } from '@cruvero/ports';
 import { asObject, firstError, VaultClient, type VaultAsk, type VaultReply } from './client.ts';
-import { Engines } from './engines.ts';
+import { Engines, type Engine } from './engines.ts';
 import { besideOf, type Place, type VaultPath } from './path.ts';
 import { VaultSession, type VaultAuth } from './session.ts';
 
@@ -94,8 +94,14 @@ class VaultProvider implements CredentialProvider {
     const dynamic = this.#config.dynamic.get(integration);
     if (dynamic !== undefined) return this.#make(tenantId, dynamic);
     const engine = await this.#engines.of(tenantId);
-    if (isCredentialFault(engine)) return engine;
-    const { place, version } = engine;
+    return isCredentialFault(engine) ? engine : this.#read(tenantId, integration, engine);
+  }
+
+  async #read(
+    tenantId: TenantId,
+    integration: Integration,
+    { place, version }: Engine,
+  ): Promise<Credential | undefined | CredentialFault> {
     const path = version === 2 ? `${place.mount}/data/${integration}` : `${place.mount}/${integration}`;
     const reply = await this.#ask({ method: 'GET', path, namespace: place.namespace });
     if (isCredentialFault(reply)) return reply;
@@ -158,11 +164,11 @@ class VaultProvider implements CredentialProvider {
 
   async #delete(tenantId: TenantId, integration: Integration): Promise<boolean | CredentialFault> {
     if (!isPlain(tenantId, integration) || this.#config.dynamic.has(integration)) return unfitName;
-    const there = await this.getCredentials(tenantId, integration);
-    if (there === undefined) return false;
-    if (isCredentialFault(there) && there.fault !== 'unfit') return there;
     const engine = await this.#engines.of(tenantId);
     if (isCredentialFault(engine)) return engine;
+    const there = await this.#read(tenantId, integration, engine);
+    if (there === undefined) return false;
+    if (isCredentialFault(there) && there.fault !== 'unfit') return there;
     const { place, version } = engine;
     // Of version 2 the whole history goes: a secret that somebody takes back must not stand there as version 1.
     const path = version === 2 ? `${place.mount}/metadata/${integration}` : `${place.mount}/${integration}`;
@@ -195,13 +201,12 @@ class VaultProvider implements CredentialProvider {
 
   /** With the broker's token; once more with the next one, where Vault does not take this one any more. */
   async #ask(ask: Omit<VaultAsk, 'token'>): Promise<VaultReply | CredentialFault> {
-    for (let isLast = false; ; isLast = true) {
-      const token = await this.#session.token();
-      if (isCredentialFault(token)) return token;
-      const reply = await this.#client.ask({ ...ask, token: token.reveal() });
-      if (isCredentialFault(reply) || reply.status !== 403 || isLast || !this.#session.refused(token))
-        return reply;
-    }
+    const token = await this.#session.token();
+    if (isCredentialFault(token)) return token;
+    const reply = await this.#client.ask({ ...ask, token: token.reveal() });
+    if (isCredentialFault(reply) || reply.status !== 403 || !this.#session.refused(token)) return reply;
+    const next = await this.#session.token();
+    return isCredentialFault(next) ? next : this.#client.ask({ ...ask, token: next.reveal() });
   }
 }
 
@@ -229,7 +234,7 @@ function refusal({ status, body }: VaultReply): CredentialFault {
 
 function leaseOf(body: VaultReply['body']): StoreLease | undefined {
   const { lease_id: id, lease_duration: seconds, renewable } = body;
-  const ttlMs = Number(seconds ?? 0) * 1_000;
+  const ttlMs = Number(seconds) * 1_000;
   return typeof id === 'string' && id !== '' && ttlMs > 0
     ? { id, ttlMs, renewable: renewable === true }
     : undefined;

@@ -76,8 +76,7 @@ export class VaultSession {
   refused(token: SecretText): boolean {
     const standing = this.#standing;
     if (!standing || standing.token !== token) return true;
-    if (this.#auth.kind === 'token' || this.#parts.clock.monotonicMs() - standing.fromMs < youngMs)
-      return false;
+    if (this.#parts.clock.monotonicMs() - standing.fromMs < youngMs) return false;
     this.#forget();
     return true;
   }
@@ -148,7 +147,7 @@ export class VaultSession {
     if (isCredentialFault(reply)) return reply;
     if (reply.status !== 200) return notLetIn(reply, 'its token is not valid (any more)');
     const { ttl, renewable } = asObject(reply.body['data']);
-    const ttlMs = Number(ttl ?? 0) * 1_000;
+    const ttlMs = Number(ttl) * 1_000;
     return { token, fromMs, renewable: renewable === true, endMs: ttlMs > 0 ? fromMs + ttlMs : undefined };
   }
 
@@ -165,7 +164,7 @@ export class VaultSession {
     const fromMs = this.#parts.clock.monotonicMs();
     const { client_token: token, lease_duration: seconds, renewable } = asObject(body['auth']);
     if (typeof token !== 'string' || token === '') return undefined;
-    const ttlMs = Number(seconds ?? 0) * 1_000;
+    const ttlMs = Number(seconds) * 1_000;
     return {
       token: new SecretText(token),
       fromMs,

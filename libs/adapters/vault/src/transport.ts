@@ -67,18 +67,23 @@ export function transport(options: TransportOptions): (asked: VaultExchange) => 
 
 function words(error: NodeJS.ErrnoException, { timeoutMs }: TransportOptions, signal: AbortSignal): string {
   if (signal.aborted) return `it did not answer within ${timeoutMs} ms`;
-  return `it cannot be reached (${error.code ?? 'the connection broke'})`;
+  return `it cannot be reached (${String(error.code)})`;
 }
 
 async function read(response: IncomingMessage, url: URL, bytesMax: number): Promise<VaultAnswered> {
   const pieces: Buffer[] = [];
   let bytes = 0;
-  for await (const piece of response as AsyncIterable<Buffer>) {
-    bytes += piece.length;
-    if (bytes > bytesMax) throw new VaultUnreachable(`its answer is larger than ${bytesMax} bytes`);
-    pieces.push(piece);
+  try {
+    for await (const piece of response as AsyncIterable<Buffer>) {
+      bytes += piece.length;
+      pieces.push(piece);
+      if (bytes > bytesMax) break;
+    }
+  } catch {
+    throw new VaultUnreachable('the connection broke in the middle of its answer');
   }
-  const statusCode = response.statusCode ?? 0;
+  if (bytes > bytesMax) throw new VaultUnreachable(`its answer is larger than ${bytesMax} bytes`);
+  const statusCode = Number(response.statusCode);
   const retryAfterS = Number(response.headers['retry-after'] ?? 0);
   const body = parsed(Buffer.concat(pieces).toString(), statusCode);
   return {

@@ -28,11 +28,12 @@ import type { Clock, CredentialFault, CredentialProvider, Log, Metrics } from '@
 import type { Audit, Audited } from './audit.ts';
 import type { CredentialBrokerConfig } from './config.ts';
 import type { Issuing } from './issuing.ts';
-import { NonceBook } from './nonces.ts';
+import type { NonceBook } from './nonces.ts';
 
 export interface AnsweringParts {
   readonly keys: SealKeys;
   readonly issuing: Issuing;
+  readonly nonces: Pick<NonceBook, 'judge'>;
   readonly providers: readonly CredentialProvider[];
   readonly audit: Pick<Audit, 'record'>;
   readonly clock: Clock;
@@ -42,8 +43,6 @@ export interface AnsweringParts {
   readonly newLeaseId: () => string;
 }
 
-/** How far clocks may differ. */
-const windowMs = 60_000;
 const atOnceMax = 512;
 const strangersEveryMs = 10_000;
 
@@ -73,7 +72,6 @@ const nothing: Json = {};
 export class Answering {
   readonly #config: CredentialBrokerConfig;
   readonly #parts: AnsweringParts;
-  readonly #nonces = new NonceBook(windowMs);
   readonly #answers: ReturnType<Metrics['counter']>;
   #running = 0;
   #strangersSaidMs = -Infinity;
@@ -97,7 +95,7 @@ export class Answering {
     const ask = credentialAskSchema.safeParse(claims);
     if (!ask.success) return this.#stranger('a signature or a form that is not right');
     const { nonce, at_ms: atMs } = ask.data;
-    const judged = this.#nonces.judge(asker, nonce, atMs, this.#parts.clock.nowMs());
+    const judged = this.#parts.nonces.judge(asker, nonce, atMs, this.#parts.clock.nowMs());
     if (judged === 'late' || judged === 'again') return this.#stranger(`an ask that came ${judged}`);
     const answer = judged === 'full' ? refused(tooMuch) : await this.#bounded(asker, ask.data);
     this.#answers.add(1, { outcome: answer.outcome });
@@ -117,14 +115,12 @@ export class Answering {
   async #bounded(asker: string, ask: CredentialAsk): Promise<Body> {
     if (this.#running >= atOnceMax) return refused(tooMuch);
     this.#running += 1;
-    try {
-      return await this.#answer(asker, ask);
-    } catch (error) {
+    const answered = await this.#answer(asker, ask).catch((error: unknown) => {
       this.#parts.log.error('an ask failed', { error });
       return refused({ fault: 'away', detail: 'the credential broker failed', retryAfterMs: 1_000 });
-    } finally {
-      this.#running -= 1;
-    }
+    });
+    this.#running -= 1;
+    return answered;
   }
 
   async #answer(asker: string, ask: CredentialAsk): Promise<Body> {

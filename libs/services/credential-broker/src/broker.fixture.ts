@@ -154,7 +154,7 @@ export async function openBroker(
   async function pass<T>(work: Promise<T>): Promise<T> {
     const state = { over: false };
     const done = work.finally(() => (state.over = true));
-    for (let left = 500; !state.over && left > 0; left -= 1) {
+    for (let left = 5_000; !state.over && left > 0; left -= 1) {
       await clock.advance(0);
       await new Promise((resolve) => setImmediate(resolve));
     }

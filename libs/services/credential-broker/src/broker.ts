@@ -8,6 +8,7 @@ import { Answering } from './answering.ts';
 import { Audit } from './audit.ts';
 import type { CredentialBrokerConfig } from './config.ts';
 import { Issuing } from './issuing.ts';
+import { NonceBook } from './nonces.ts';
 
 export interface CredentialBrokerPorts {
   readonly bus: Bus;
@@ -23,6 +24,8 @@ export interface CredentialBroker extends AsyncDisposable {
   /** The providers that cannot be asked now, with the reason. */
   troubles(): Readonly<Record<string, string>>;
 }
+
+const clocksDifferMsMax = 60_000;
 
 export async function startCredentialBroker(
   config: CredentialBrokerConfig,
@@ -54,6 +57,7 @@ export async function startCredentialBroker(
   const answering = new Answering(config, {
     keys: await newSealKeys(),
     issuing,
+    nonces: new NonceBook(clocksDifferMsMax),
     providers,
     audit,
     clock,

@@ -93,5 +93,5 @@ function grants(read: Reader, name: string, what: string): readonly CredentialGr
         : 'must be asker:tenant/integration, with * for every tenant or every integration',
     help: `${what}: gw-1:*/*,bridge-1:acme/github. Whoever is not named gets nothing.`,
   });
-  return items.flatMap((item) => readGrant(item) ?? []);
+  return items.map(readGrant).filter((grant) => grant !== undefined);
 }

@@ -19,6 +19,8 @@ export interface IssuingParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly leaseMs: number;
+  /** Secrets that are leased at a time; 100,000 unless said. */
+  readonly outMax?: number;
   /** Of this run: fingerprints are worth nothing elsewhere. */
   readonly fingerprintKey: Uint8Array;
   readonly onChange: (tenantId: TenantId, integration: Integration, why: 'revoked' | 'rotated') => void;
@@ -41,7 +43,7 @@ interface Out {
   made: Made | undefined;
 }
 
-const outMax = 100_000;
+const outMaxOrElse = 100_000;
 
 export class Issuing {
   readonly #parts: IssuingParts;
@@ -62,7 +64,7 @@ export class Issuing {
   async issue(tenantId: TenantId, integration: Integration): Promise<Issue | undefined | CredentialFault> {
     const key = `${tenantId}/${integration}`;
     const known = this.#out.get(key);
-    if (!known && this.#out.size >= outMax)
+    if (!known && this.#out.size >= (this.#parts.outMax ?? outMaxOrElse))
       return { fault: 'busy', detail: 'too many secrets are leased', retryAfterMs: 1_000 };
     const found = await this.#find(tenantId, integration);
     if (found === undefined || isCredentialFault(found)) return found;

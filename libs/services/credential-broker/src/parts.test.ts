@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isProblems, readConfig, type Env } from '@cruvero/chassis';
 import { MemoryTelemetry, SimClock } from '@cruvero/testkit';
+import { newSealKeys, sign, verify } from '@cruvero/contracts';
+import { Answering } from './answering.ts';
 import { Audit } from './audit.ts';
 import { FakeProvider, secret } from './broker.fixture.ts';
 import { credentialBrokerConfig } from './config.ts';
@@ -13,6 +15,7 @@ import { openProviders, providerSettings } from './providers.ts';
 import type { Integration, TenantId } from '@cruvero/core';
 
 const key = Buffer.alloc(32, 1).toString('base64');
+const read = (env: Env) => readConfig(env, credentialBrokerConfig);
 
 describe('nonces', () => {
   it('count once, within their time, and are forgotten after it', () => {
@@ -34,6 +37,41 @@ describe('nonces', () => {
   });
 });
 
+describe('an asker that asks too much', () => {
+  it('is told so', async () => {
+    const secretKey = new Uint8Array(32).fill(1);
+    const settings = read({ CRUVERO_CREDENTIAL_ASKERS: `gw-1=${key}` });
+    assert.ok(!isProblems(settings));
+    const telemetry = new MemoryTelemetry();
+    const clock = new SimClock();
+    const issuing = new Issuing({
+      providers: [],
+      clock,
+      log: telemetry.log,
+      leaseMs: 1_000,
+      fingerprintKey: secretKey,
+      onChange: () => undefined,
+    });
+    const answering = new Answering(settings, {
+      keys: await newSealKeys(),
+      issuing,
+      nonces: { judge: () => 'full' },
+      providers: [],
+      audit: { record: () => undefined },
+      clock,
+      log: telemetry.log,
+      metrics: telemetry.metrics,
+      tell: async () => undefined,
+      newLeaseId: () => 'l',
+    });
+    const claims = { op: 'key', nonce: 'n'.repeat(24), at_ms: 1 };
+    const jws = await sign('cruvero-credential-ask', 'gw-1', secretKey, claims);
+    const { jws: answered } = (await answering.answer({ jws })) as { readonly jws: string };
+    const answer = await verify('cruvero-credential-answer', 'gw-1', secretKey, answered);
+    assert.partialDeepStrictEqual(answer, { outcome: 'refused', why: 'busy' });
+  });
+});
+
 describe('the broker with more than it can hold', () => {
   it('says so', async () => {
     const clock = new SimClock();
@@ -44,14 +82,15 @@ describe('the broker with more than it can hold', () => {
       clock,
       log: new MemoryTelemetry().log,
       leaseMs: 1_000,
+      outMax: 10,
       fingerprintKey: new Uint8Array(32),
       onChange: () => undefined,
     });
-    for (let n = 0; n < 100_000; n += 1) await issuing.issue('acme' as TenantId, `s${n}` as Integration);
+    for (let n = 0; n < 10; n += 1) await issuing.issue('acme' as TenantId, `s${n}` as Integration);
     assert.partialDeepStrictEqual(await issuing.issue('acme' as TenantId, 'more' as Integration), {
       fault: 'busy',
     });
-    assert.equal(issuing.size, 100_000);
+    assert.equal(issuing.size, 10);
   });
 
   it('writes audit into the log alone', async () => {
@@ -80,8 +119,6 @@ describe('the broker with more than it can hold', () => {
     await audit.settled();
   });
 });
-
-const read = (env: Env) => readConfig(env, credentialBrokerConfig);
 
 describe('settings of the broker', () => {
   it('name askers, and what each may have', () => {

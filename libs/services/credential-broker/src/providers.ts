@@ -114,23 +114,20 @@ function vaultShape(read: Reader) {
   };
 }
 
+function readDynamic(item: string): readonly [Integration, string] | undefined {
+  const [, name, path] = /^([^=]+)=([A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-]+)+)$/.exec(item) ?? [];
+  const integration = readIntegration(name);
+  return integration === undefined || path === undefined ? undefined : [integration, path];
+}
+
 function dynamicSetting(read: Reader): ReadonlyMap<Integration, string> {
-  const pattern = /^([^=]+)=([A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-]+)+)$/;
-  const paths = new Map<Integration, string>();
   const items = read.list('CRUVERO_MCP_VAULT_DYNAMIC', {
     orElse: [],
     refuseItem: (item) =>
-      readIntegration(pattern.exec(item)?.[1])
-        ? undefined
-        : 'must be integration=path, such as warehouse=database/creds/reader',
+      readDynamic(item) ? undefined : 'must be integration=path, such as warehouse=database/creds/reader',
     help: "Integrations whose secret Vault makes on demand, by an engine beside the tenant's key-value one: warehouse=database/creds/reader.",
   });
-  for (const item of items) {
-    const [, name, path = ''] = pattern.exec(item) ?? [];
-    const integration = readIntegration(name);
-    if (integration) paths.set(integration, path);
-  }
-  return paths;
+  return new Map(items.map(readDynamic).filter((item) => item !== undefined));
 }
 
 function vaultLogin(read: Reader, isEnabled: boolean): VaultLogin {
