@@ -17,7 +17,7 @@ import { startStoryVault, type StoryVault } from '../harness/vault.fixture.ts';
 
 /** The broker goes the same way in both; what is away differs. */
 const outages = { embedded: 'away', apart: 'sealed' } as const;
-const leaseMs = 2_000;
+const leaseMs = 1_500;
 const canary = (name: string): string => `canary-${name}+/${randomBytes(12).toString('hex')}`;
 
 interface Neighbours {
