@@ -40,8 +40,9 @@ export function tracedCalls(layout: () => Layout, receiver: () => TraceReceiver)
     },
     traces: async () => {
       assert.ok(traceIds.length > 0);
-      await until('the spans of every call have come', () =>
-        traceIds.every((traceId) => receiver().spansOf(traceId).length > 0),
+      const missing = () => traceIds.filter((traceId) => receiver().spansOf(traceId).length === 0);
+      await until('the spans of every call have come', () => missing().length === 0).catch((error: unknown) =>
+        assert.fail(`${String(error)}: of ${missing().length} of ${traceIds.length} calls there is none`),
       );
       return { where: 'traces', text: receiver().text() };
     },

@@ -42,7 +42,9 @@ export async function startTraceReceiver(): Promise<TraceReceiver> {
     void readBody(request).then((text) => {
       bodies.push(text);
       take(JSON.parse(text) as Batch);
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+      // A connection that is closed while it rests can take a batch with it.
+      const headers = { 'content-type': 'application/json', connection: 'close' };
+      response.writeHead(200, headers).end('{}');
     });
   });
   return {
