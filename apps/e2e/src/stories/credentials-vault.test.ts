@@ -137,6 +137,13 @@ overLayouts(
         'two canaries, the secret id, the token of the broker and of the operator',
       );
       assert.deepEqual(foundIn(places, wanted), []);
+      // Where its server is spoken of, its secret could be.
+      const always = ['logs', 'traces', 'answer of', 'metrics of', '/admin/'];
+      for (const start of kind === 'apart' ? [...always, 'rows of', 'bus '] : always)
+        assert.ok(
+          places.some(({ where, text }) => where.startsWith(start) && text.includes('vaulted')),
+          `the search has looked into ${start}`,
+        );
     });
   },
 );
