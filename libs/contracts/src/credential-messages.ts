@@ -51,7 +51,15 @@ export const credentialAskSchema = z.discriminatedUnion('op', [
     /** Principal on whose behalf. */
     by: z.string().max(256),
   }),
-  z.strictObject({ ...common, op: z.literal('delete'), tenant, integration, by: z.string().max(256) }),
+  z.strictObject({
+    ...common,
+    op: z.literal('delete'),
+    tenant,
+    integration,
+    by: z.string().max(256),
+    /** For this broker in its present run only; a secret that is written is bound to it by its seal. */
+    broker: publicKeySchema.shape.x,
+  }),
 ]);
 
 /** What is inside a seal; tenant, integration and nonce must be those of the ask. */
@@ -93,8 +101,14 @@ export const credentialAnswerSchema = z.discriminatedUnion('outcome', [
 /** On the bus: a compact JWS, and nothing beside it. */
 export const signedSchema = z.looseObject({ jws: z.string().max(2 << 20) });
 
-/** A broadcast: it makes holders ask again, so it needs no secret and proves none. */
+/** A broadcast without a secret: the same claims signed for each asker with the key that it shares with the broker. */
+export const credentialBroadcastSchema = z.looseObject({
+  /** Asker → compact JWS of `credentialRevokedSchema`. */
+  to: z.record(z.string().regex(askerPattern), z.string().max(4_096)),
+});
+
 export const credentialRevokedSchema = z.looseObject({
+  ...common,
   tenant,
   integration,
   why: z.enum(['revoked', 'rotated']),

@@ -13,8 +13,8 @@ import {
 } from 'jose';
 import { publicKeySchema, askerPattern, type PublicKey } from './credential-messages.ts';
 
-/** Which way a message goes: what is signed as an ask is never taken for an answer. */
-export type Spoken = 'cruvero-credential-ask' | 'cruvero-credential-answer';
+/** Which way a message goes: what is signed as an ask is never taken for an answer, nor for a revocation. */
+export type Spoken = 'cruvero-credential-ask' | 'cruvero-credential-answer' | 'cruvero-credential-revoked';
 
 const signing = 'HS256';
 const agreement = 'ECDH-ES';

@@ -61,6 +61,8 @@ export const replicaSubjects = (prefix: string) =>
 export const credentialSubjects = (prefix: string) =>
   ({
     ask: `${prefix}.credentials.ask`,
+    /** To that one broker, of several, whose key of this run it is (`x` of its public key). */
+    askOf: (key: string) => `${prefix}.credentials.ask.${key}`,
     /** To everybody: what they hold for a tenant and an integration is not to be used any more. */
     revoked: `${prefix}.credentials.revoked`,
     /** Who got what, without the secret; in the events stream. */

@@ -10,6 +10,7 @@ export * from './counter.ts';
 export * from './credentials.ts';
 export * from './listener.ts';
 export * from './sandbox.ts';
+export * from './sandbox-network.ts';
 export * from './server-store.ts';
 export * from './servers-source.ts';
 export * from './state-file.ts';

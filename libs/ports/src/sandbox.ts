@@ -19,6 +19,8 @@ export interface Boundary {
   readonly nestedNamespaces: boolean;
   /** Devices of the network that a run sees. */
   readonly network: readonly string[];
+  /** What runs reach through a proxy, as `host:port`; empty: nothing outside. */
+  readonly allowedHosts: readonly string[];
   readonly cgroup: 'v1' | 'v2' | 'none';
   readonly limits: {
     readonly memory: LimitSource;

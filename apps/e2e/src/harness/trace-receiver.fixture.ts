@@ -15,6 +15,8 @@ export interface TraceReceiver extends AsyncDisposable {
   readonly url: string;
   /** Of one trace, in the order in which they came. */
   spansOf(traceId: string): readonly ReceivedSpan[];
+  /** Everything that came, to the letter. */
+  text(): string;
 }
 
 interface Batch {
@@ -26,6 +28,7 @@ interface Batch {
 
 export async function startTraceReceiver(): Promise<TraceReceiver> {
   const spans: ReceivedSpan[] = [];
+  const bodies: string[] = [];
   const take = ({ resourceSpans }: Batch): void => {
     for (const { resource, scopeSpans } of resourceSpans) {
       const name = resource.attributes.find(({ key }) => key === 'service.name')?.value.stringValue ?? '';
@@ -37,13 +40,17 @@ export async function startTraceReceiver(): Promise<TraceReceiver> {
   };
   const host = await serveHttp((request, response) => {
     void readBody(request).then((text) => {
+      bodies.push(text);
       take(JSON.parse(text) as Batch);
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+      // A connection that is closed while it rests can take a batch with it.
+      const headers = { 'content-type': 'application/json', connection: 'close' };
+      response.writeHead(200, headers).end('{}');
     });
   });
   return {
     url: host.origin,
     spansOf: (traceId) => spans.filter((span) => span.traceId === traceId),
+    text: () => bodies.join('\n'),
     [Symbol.asyncDispose]: host.close,
   };
 }

@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { after, before, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { connect as connectNats } from '@nats-io/transport-node';
 import { api } from '../harness/api.fixture.ts';
-import { commandLines, filesBelow, foundIn, type Place } from '../harness/canary.fixture.ts';
+import { foundIn, type Place } from '../harness/canary.fixture.ts';
 import { clientKinds, connect } from '../harness/clients.fixture.ts';
 import { startGuarded, type GuardedServer } from '../harness/guarded.fixture.ts';
+import { leavingsOf, listenToBus, tracedCalls, type BusEar } from '../harness/leavings.fixture.ts';
 import { overLayouts } from '../harness/over-layouts.fixture.ts';
-import { rawCall, toolNames } from '../harness/raw.fixture.ts';
+import { toolNames } from '../harness/raw.fixture.ts';
+import { startTraceReceiver, type TraceReceiver } from '../harness/trace-receiver.fixture.ts';
 import { until } from '../harness/until.fixture.ts';
 
 const credentials = '/admin/api/v1/credentials';
@@ -22,11 +23,16 @@ const canary = (name: string): string => `canary-${name}+/${randomBytes(12).toSt
 for (const kind of ['embedded', 'apart'] as const) {
   const servers: Partial<Record<'bearer' | 'keyed' | 'basic', GuardedServer>> = {};
   const guarded = (name: 'bearer' | 'keyed' | 'basic'): GuardedServer => servers[name] ?? assert.fail(name);
+  let receiver: TraceReceiver | undefined;
+  const spans = (): TraceReceiver => receiver ?? assert.fail('no receiver of traces');
   before(async () => {
+    receiver = await startTraceReceiver();
     for (const name of ['bearer', 'basic'] as const) servers[name] = await startGuarded();
     servers.keyed = await startGuarded('x-api-key');
   });
-  after(() => Promise.all(Object.values(servers).map((server) => server[Symbol.asyncDispose]())));
+  after(() =>
+    Promise.all([...Object.values(servers), spans()].map((server) => server[Symbol.asyncDispose]())),
+  );
 
   overLayouts(
     'credentials',
@@ -49,6 +55,7 @@ for (const kind of ['embedded', 'apart'] as const) {
         CRUVERO_CREDENTIAL_ENV: 'default/elsewhere.token=ELSEWHERE_TOKEN',
         ELSEWHERE_TOKEN: fromEnvironment,
         CRUVERO_LOG_LEVEL: 'debug',
+        OTEL_EXPORTER_OTLP_ENDPOINT: spans().url,
       },
       awaits: [],
     }),
@@ -60,9 +67,9 @@ for (const kind of ['embedded', 'apart'] as const) {
         child: canary('child'),
         rotated: canary('rotated'),
       };
-      const answers: Place[] = [];
-      const bus: Place[] = [];
-      let stopListening = async (): Promise<void> => undefined;
+      const adminAnswers: Place[] = [];
+      const { answers, call, traces } = tracedCalls(layout, spans);
+      let bus: BusEar | undefined;
 
       const admin = async (method: string, name: string, body?: object) => {
         const answer = await api(
@@ -72,12 +79,7 @@ for (const kind of ['embedded', 'apart'] as const) {
           `${credentials}/${name}`,
           body,
         );
-        answers.push({ where: `answer to ${method} ${name}`, text: JSON.stringify(answer.body ?? '') });
-        return answer;
-      };
-      const call = async (name: string) => {
-        const answer = await rawCall(layout(), name);
-        answers.push({ where: `answer of ${name}`, text: JSON.stringify(answer) });
+        adminAnswers.push({ where: `answer to ${method} ${name}`, text: JSON.stringify(answer.body ?? '') });
         return answer;
       };
       const said = async (name: string): Promise<string> => {
@@ -89,16 +91,7 @@ for (const kind of ['embedded', 'apart'] as const) {
       const lists = (name: string) =>
         until(`${name} is listed`, async () => (await toolNames(layout())).includes(name), 30_000);
 
-      before(async () => {
-        const { natsUrl } = layout();
-        if (natsUrl === undefined) return;
-        const connection = await connectNats({ servers: natsUrl, reconnect: false });
-        connection.subscribe('>', {
-          callback: (_error, message) =>
-            void bus.push({ where: `bus ${message.subject}`, text: message.string() }),
-        });
-        stopListening = () => connection.close();
-      });
+      before(async () => void (bus = await listenToBus(layout())));
 
       it('once pasted into the admin API it is shown to its server, and to no other', async () => {
         guarded('bearer').owners.set(`Bearer ${secrets.bearer}`, 'bearer');
@@ -219,26 +212,11 @@ for (const kind of ['embedded', 'apart'] as const) {
         assert.equal(agent.status, 403);
       });
 
-      it('stands in nothing that the run leaves: no log, message, answer, metric, command line or file', async () => {
-        await stopListening();
-        assert.equal(bus.length > 0, layout().natsUrl !== undefined);
-        const places: Place[] = [...answers, ...bus];
-        places.push(
-          { where: 'logs', text: await layout().logs() },
-          { where: 'stdout', text: layout().stdout() },
-        );
-        for (const [name, url] of Object.entries(layout().statusUrls)) {
-          const metrics = await fetch(`${url}/metrics`);
-          places.push({ where: `metrics of ${name}`, text: await metrics.text() });
-        }
-        for (const path of ['/admin/api/v1/servers', '/openapi.json']) {
-          const answer = await api(layout().registryUrl, layout().adminKey, 'GET', path);
-          places.push({ where: path, text: JSON.stringify(answer.body) });
-        }
-        places.push(...(await commandLines()), ...(await filesBelow(layout().folder)));
-        const { stack } = layout();
-        for (const folder of stack ? [stack.folder, stack.postgres.folder, stack.nats.folder] : [])
-          places.push(...(await filesBelow(folder)));
+      it('stands in nothing that the run leaves: no log, message, trace, answer, metric, row, command line or file', async () => {
+        await bus?.stop();
+        assert.equal((bus?.heard.length ?? 0) > 0, layout().natsUrl !== undefined);
+        const places = [...answers, ...adminAnswers, ...(bus?.heard ?? []), await traces()];
+        places.push(...(await leavingsOf(layout())));
         assert.ok(places.length > 20);
         assert.deepEqual(foundIn(places, [...Object.values(secrets), fromEnvironment]), []);
         const control = foundIn(

@@ -80,11 +80,14 @@ export class BrokerTalk {
   ): Promise<SecretWritten | CredentialFault> {
     const key = await this.#ask('key', { op: 'key' });
     if (isCredentialFault(key)) return key;
+    const { public_key: broker } = key;
     const nonce = this.#nonce();
     const about = { tenant: tenantId, integration };
     const plain = Object.fromEntries([...fields].map(([name, text]) => [name, text.reveal()]));
-    const sealed = await sealTo(key.public_key, { nonce, ...about, fields: plain } satisfies SealedSecret);
-    return written(await this.#ask('written', { op: 'put', ...about, sealed, by }, nonce));
+    const sealed = await sealTo(broker, { nonce, ...about, fields: plain } satisfies SealedSecret);
+    return written(
+      await this.#ask('written', { op: 'put', ...about, sealed, by }, { nonce, broker: broker.x }),
+    );
   }
 
   async delete(
@@ -92,24 +95,29 @@ export class BrokerTalk {
     integration: Integration,
     by: string,
   ): Promise<SecretWritten | CredentialFault> {
-    return written(await this.#ask('written', { op: 'delete', tenant: tenantId, integration, by }));
+    const key = await this.#ask('key', { op: 'key' });
+    if (isCredentialFault(key)) return key;
+    const { x: broker } = key.public_key;
+    const claims = { op: 'delete', tenant: tenantId, integration, by, broker };
+    return written(await this.#ask('written', claims, { broker }));
   }
 
   #nonce(): string {
     return Buffer.from(this.#parts.bytes(nonceBytes)).toString('base64url');
   }
 
-  /** The answer of this kind; a refusal, silence, and whatever does not prove itself are faults. */
+  /** The answer of this kind, of any broker unless one is named by its key; a refusal, silence, and whatever does not prove itself are faults. */
   async #ask<Kind extends CredentialAnswer['outcome']>(
     kind: Kind,
     claims: object,
-    nonce = this.#nonce(),
+    { nonce = this.#nonce(), broker }: { readonly nonce?: string; readonly broker?: string } = {},
   ): Promise<Extract<CredentialAnswer, { outcome: Kind }> | CredentialFault> {
     const { asker, key, subjectPrefix, timeoutMs } = this.#options;
     const { bus, clock } = this.#parts;
     const asked = { ...claims, nonce, at_ms: clock.nowMs() };
     const jws = await sign('cruvero-credential-ask', asker, key, asked);
-    const heard = await bus.request(credentialSubjects(subjectPrefix).ask, { jws }, timeoutMs);
+    const { ask, askOf } = credentialSubjects(subjectPrefix);
+    const heard = await bus.request(broker === undefined ? ask : askOf(broker), { jws }, timeoutMs);
     if (isBusFault(heard)) return away(`the credential broker does not answer (${heard.fault})`);
     const answer = await this.#read(heard.body, nonce);
     if (answer === undefined) return notOurs;

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { newSealKeys, openSeal, sealTo } from '@cruvero/contracts';
+import { newSealKeys, openSeal, sealTo, sign } from '@cruvero/contracts';
 import { SecretText, type Integration, type TenantId } from '@cruvero/core';
 import { isCredentialFault, type CredentialLease } from '@cruvero/ports';
 import { acme, github, open, subjects, type Step } from './scripted-broker.fixture.ts';
@@ -210,7 +210,7 @@ describe('a revocation', () => {
     assert.partialDeepStrictEqual(await t.pass(asking), { fault: 'not_found' });
     t.rig.refusal = undefined;
     t.rig.step = async () => {
-      await t.brokerBus.publish(subjects.revoked, { tenant: 'acme', integration: 'github', why: 'rotated' });
+      await t.brokerBus.publish(subjects.revoked, await t.broadcast());
       await new Promise((resolve) => setTimeout(resolve, 5));
       return undefined;
     };
@@ -222,14 +222,36 @@ describe('a revocation', () => {
     await using t = await open();
     await t.lease();
     await t.revoke('revoked', 'other');
-    await t.brokerBus.publish(subjects.revoked, { tenant: 'acme', integration: '../github', why: 'revoked' });
-    await t.brokerBus.publish(subjects.revoked, { tenant: 'acme', integration: 'github', why: 'bored' });
-    await t.brokerBus.publish(subjects.revoked, 7);
-    await t.settled();
+    await t.say(await t.broadcast({ integration: '../github', why: 'revoked' }));
+    await t.say(await t.broadcast({ why: 'bored' }));
+    await t.say({ to: { 'gw-2': 'x.y.z' } });
+    await t.say(7);
     assert.equal(tokenOf(t.credentials.held(acme, github)), 'one');
     await t.listening.close();
     await t.revoke('revoked');
     assert.deepEqual(t.changes, []);
+  });
+
+  it('that is not signed by the broker for this asker, is late, or comes again is not believed', async () => {
+    await using t = await open();
+    await t.lease();
+    const claims = { tenant: 'acme', integration: 'github', why: 'revoked' };
+    await t.say(claims);
+    await t.say(await t.broadcast(claims, new Uint8Array(32).fill(8)));
+    for (const byMs of [-60_001, 60_001])
+      await t.say(await t.broadcast({ ...claims, at_ms: t.clock.nowMs() + byMs }));
+    const ask = await sign('cruvero-credential-ask', 'gw-1', new Uint8Array(32).fill(7), claims);
+    await t.say({ to: { 'gw-1': ask } });
+    assert.equal(tokenOf(t.credentials.held(acme, github)), 'one');
+    const warned = t.telemetry.lines.filter(({ message }) => message.includes('not believed'));
+    assert.equal(warned.length, 1, 'a flood of them is one line');
+    const real = await t.broadcast(claims);
+    await t.say(real);
+    assert.equal(t.credentials.held(acme, github), undefined);
+    await t.lease();
+    await t.say(real);
+    assert.ok(t.credentials.held(acme, github), 'said once more it is nothing');
+    assert.equal(t.rig.asks.length, 2);
   });
 
   it('by a verdict of the broker ends what is held', async () => {

@@ -1,7 +1,7 @@
 /** Leases that a service holds: asked for once however many want them, renewed ahead, gone the moment they are revoked. */
 
 import { randomBytes } from 'node:crypto';
-import { credentialRevokedSchema, credentialSubjects } from '@cruvero/contracts';
+import { credentialSubjects } from '@cruvero/contracts';
 import {
   defaultLeasePolicy,
   endsLease,
@@ -32,6 +32,7 @@ import type {
   Subscription,
   Timer,
 } from '@cruvero/ports';
+import { Broadcasts } from './broadcasts.ts';
 import { BrokerTalk, type Issued } from './broker-talk.ts';
 
 export interface BusCredentialsOptions {
@@ -104,6 +105,7 @@ class LeaseHolder implements BusCredentials {
   readonly #leasesMax: number;
   readonly #parts: BusCredentialsParts;
   readonly #talk: BrokerTalk;
+  readonly #broadcasts: Broadcasts;
   readonly #entries = new Map<string, Entry>();
   readonly #listeners = new Set<(change: CredentialChange) => void>();
   readonly #subscriptions: readonly Subscription[];
@@ -115,9 +117,10 @@ class LeaseHolder implements BusCredentials {
     this.#leasesMax = options.leasesMax ?? 10_000;
     this.#parts = parts;
     this.#talk = talk;
+    this.#broadcasts = new Broadcasts(options, parts);
     const { revoked } = credentialSubjects(options.subjectPrefix);
     this.#subscriptions = [
-      parts.bus.subscribe(revoked, (message) => this.#hear(message)),
+      parts.bus.subscribe(revoked, (message) => void this.#hear(message)),
       parts.bus.onState((state) => {
         if (state === 'connected') this.#askForMissed();
       }),
@@ -317,20 +320,20 @@ class LeaseHolder implements BusCredentials {
     else this.#forget(`${entry.tenantId}/${entry.integration}`, entry);
   }
 
-  #hear({ body }: BusMessage): void {
-    const read = credentialRevokedSchema.safeParse(body);
-    const tenantId = readTenantId(read.data?.tenant);
-    const integration = readIntegration(read.data?.integration);
+  async #hear({ body }: BusMessage): Promise<void> {
+    const said = await this.#broadcasts.read(body);
+    const tenantId = readTenantId(said?.tenant);
+    const integration = readIntegration(said?.integration);
     const entry = this.#entries.get(`${tenantId}/${integration}`);
-    if (!read.success || !entry) return;
+    if (!said || !entry) return;
     entry.generation += 1;
     entry.failures = 0;
     entry.fault = undefined;
     entry.quietUntilMs = 0;
     const wasHeld = entry.held !== undefined;
-    if (read.data.why === 'revoked') this.#drop(entry);
+    if (said.why === 'revoked') this.#drop(entry);
     if (entry.keepers > 0 || (wasHeld && entry.held)) void this.#ask(entry);
-    else if (read.data.why === 'rotated') this.#tell(entry, 'other');
+    else if (said.why === 'rotated') this.#tell(entry, 'other');
   }
 
   /** While the bus was away, a revocation may have been said. */

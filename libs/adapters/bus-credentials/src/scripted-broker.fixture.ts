@@ -1,6 +1,7 @@
 /** A holder of leases over the memory bus under simulated time, and a broker that follows a script. */
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { memoryBroker } from '@cruvero/adapter-memory';
 import {
   credentialAskSchema,
@@ -13,11 +14,13 @@ import {
   type CredentialAsk,
 } from '@cruvero/contracts';
 import type { CredentialFailure, Integration, Json, TenantId } from '@cruvero/core';
-import { isCredentialFault, type CredentialFault, type CredentialLease } from '@cruvero/ports';
+import { isCredentialFault } from '@cruvero/ports';
+import type { BusMessage, CredentialFault, CredentialLease } from '@cruvero/ports';
 import { MemoryTelemetry, SimClock } from '@cruvero/testkit';
 import { busCredentials } from './bus-credentials.ts';
 
 const key = new Uint8Array(32).fill(7);
+const newNonce = (): string => randomBytes(18).toString('base64url');
 export const acme = 'acme' as TenantId;
 export const github = 'github' as Integration;
 export const subjects = credentialSubjects('cruvero');
@@ -58,19 +61,17 @@ export async function open(leasesMax?: number) {
     const sealed = await sealTo(ask.public_key, { nonce, tenant, integration, fields: { token: rig.token } });
     return { outcome: 'lease', lease_id: `l${(leases += 1)}`, provider: 'vault', ttl_ms: rig.ttlMs, sealed };
   }
-  brokerBus.respond(
-    subjects.ask,
-    async ({ body }) => {
-      const { jws } = signedSchema.parse(body);
-      const ask = credentialAskSchema.parse(await verify('cruvero-credential-ask', 'gw-1', key, jws));
-      rig.asks.push(ask);
-      const answer = (await rig.step?.(ask)) ?? (await usual(ask));
-      await rig.gate;
-      if (rig.raw !== undefined) return rig.raw;
-      return { jws: await sign(rig.answersAs, 'gw-1', key, { nonce: ask.nonce, ...answer }) };
-    },
-    { atOnce: true },
-  );
+  brokerBus.respond(`${subjects.ask}.>`, (message) => respond(message), { atOnce: true });
+  brokerBus.respond(subjects.ask, (message) => respond(message), { atOnce: true });
+  async function respond({ body }: BusMessage): Promise<Json> {
+    const { jws } = signedSchema.parse(body);
+    const ask = credentialAskSchema.parse(await verify('cruvero-credential-ask', 'gw-1', key, jws));
+    rig.asks.push(ask);
+    const answer = (await rig.step?.(ask)) ?? (await usual(ask));
+    await rig.gate;
+    if (rig.raw !== undefined) return rig.raw;
+    return { jws: await sign(rig.answersAs, 'gw-1', key, { nonce: ask.nonce, ...answer }) };
+  }
   const options = {
     asker: 'gw-1',
     key,
@@ -120,10 +121,24 @@ export async function open(leasesMax?: number) {
     assert.ok(isCredentialFault(leased));
     return leased;
   };
-  const revoke = async (why: 'revoked' | 'rotated', integration = 'github'): Promise<void> => {
-    await brokerBus.publish(subjects.revoked, { tenant: 'acme', integration, why });
+  /** As the broker says it, unless `more` says otherwise. */
+  const broadcast = async (more: object = {}, signedWith = key): Promise<Json> => {
+    const claims = {
+      tenant: 'acme',
+      integration: 'github',
+      why: 'rotated',
+      nonce: newNonce(),
+      at_ms: clock.nowMs(),
+    };
+    const jws = await sign('cruvero-credential-revoked', 'gw-1', signedWith, { ...claims, ...more });
+    return { to: { other: 'x.y.z', 'gw-1': jws } };
+  };
+  const say = async (body: Json): Promise<void> => {
+    await brokerBus.publish(subjects.revoked, body);
     await settled();
   };
+  const revoke = async (why: 'revoked' | 'rotated', integration = 'github'): Promise<void> =>
+    say(await broadcast({ why, integration }));
   return {
     ...{
       rig,
@@ -140,6 +155,8 @@ export async function open(leasesMax?: number) {
       lease,
       fault,
       revoke,
+      broadcast,
+      say,
       brokerBus,
       brokerKeys,
     },

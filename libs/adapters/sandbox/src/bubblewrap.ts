@@ -20,6 +20,8 @@ import { measureBoundary } from './measure.ts';
 import { isLeftover, killMarked, leftoverPrefix, ownPrefix } from './owner.ts';
 import { OwnUids } from './own-uids.ts';
 import { PipePool } from './pipes.ts';
+import { openProxy, type Proxy } from './proxy.ts';
+import type { NetworkOptions } from './proxy-rules.ts';
 import { runJob } from './run.ts';
 import { archOf } from './syscalls.ts';
 
@@ -33,6 +35,8 @@ export interface BubblewrapOptions {
   readonly tempFolder?: string;
   /** False leaves cgroups out, as on a machine that has none. */
   readonly cgroups?: boolean;
+  /** Without it, and with an empty list, there is no network. */
+  readonly network?: NetworkOptions;
   readonly log?: Log;
 }
 
@@ -42,8 +46,10 @@ export function bubblewrapSandbox(options: BubblewrapOptions = {}): Sandbox {
   return new BubblewrapSandbox(options);
 }
 
+const proxiesName = 'proxies';
+
 interface Prepared {
-  readonly launch: Omit<LaunchParts, 'uid' | 'mark'>;
+  readonly launch: Omit<LaunchParts, 'uid' | 'mark' | 'proxySocket'>;
   readonly pipes: PipePool;
   readonly cgroups: Cgroups;
   readonly uids: OwnUids;
@@ -70,7 +76,9 @@ class BubblewrapSandbox implements Sandbox {
       killMarked(isLeftover);
       await cgroups.sweep();
       this.#sweepFolders();
-      return await measureBoundary({ run: (job) => this.run(job), cgroups, uids, bwrap: launch.bwrap });
+      const allowed = this.#options.network?.allowed ?? [];
+      const run = (job: SandboxJob) => this.run(job);
+      return await measureBoundary({ run, cgroups, uids, bwrap: launch.bwrap, allowed });
     } catch (error) {
       return {
         refused: `The sandbox cannot be set up: ${error instanceof Error ? error.message : String(error)}.`,
@@ -128,12 +136,26 @@ class BubblewrapSandbox implements Sandbox {
     }
     const { pipes, cgroups, uids, mark, launch } = prepared;
     const uid = uids.take();
+    const run = `${ownPrefix(mark)}.${(this.#runs += 1)}`;
+    let proxy: Proxy | undefined;
     try {
-      const own = { mark: `${ownPrefix(mark)}.${(this.#runs += 1)}`, uid };
+      proxy = await this.#openProxy(run, uid);
+      const own = { mark: run, uid, proxySocket: proxy?.path };
       return await runJob(job, { pipes, cgroups, launch: { ...launch, ...own } });
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      return { fault: 'sandbox_broken', detail: `the network of the run: ${detail}` };
     } finally {
+      await proxy?.[Symbol.asyncDispose]();
       uids.giveBack(uid);
     }
+  }
+
+  async #openProxy(run: string, uid: number | undefined): Promise<Proxy | undefined> {
+    const { network, log } = this.#options;
+    if (!network || network.allowed.length === 0) return undefined;
+    const folder = join(this.#folder ?? '', proxiesName);
+    return openProxy({ network, folder, run, uid, log });
   }
 
   #prepare(): Promise<Prepared> {
@@ -146,7 +168,12 @@ class BubblewrapSandbox implements Sandbox {
       throw new Error(this.#missing() ?? 'bubblewrap is missing');
     const folder = mkdtempSync(join(this.#options.tempFolder ?? tmpdir(), `${ownPrefix('files')}-`));
     this.#folder = folder;
-    chmodSync(folder, 0o700);
+    const hasNetwork = (this.#options.network?.allowed ?? []).length > 0;
+    const uids = OwnUids.open();
+    // A run's user has to come to its own socket by name; it can list neither folder, and no other socket lets it in.
+    chmodSync(folder, hasNetwork && uids.available ? 0o711 : 0o700);
+    if (hasNetwork) mkdirSync(join(folder, proxiesName));
+    if (hasNetwork) chmodSync(join(folder, proxiesName), uids.available ? 0o711 : 0o700);
     const cgroups = await Cgroups.open(this.#options.cgroups === false ? '/nowhere' : '/proc/self');
     const memoryCounted = cgroups.has('memory');
     writeFileSync(join(folder, filterName), filterBytes(filterProgram(arch, memoryCounted)));
@@ -157,9 +184,13 @@ class BubblewrapSandbox implements Sandbox {
     return {
       cgroups,
       pipes: new PipePool(pipesFolder),
-      uids: OwnUids.open(),
+      uids,
       mark: folder.slice(-6),
-      launch: { bwrap, system, systemOptions: systemOptions(system), stateFolder: folder, memoryCounted },
+      launch: {
+        ...{ bwrap, system, memoryCounted },
+        systemOptions: systemOptions(system, this.#options.network?.allowed ?? []),
+        stateFolder: folder,
+      },
     };
   }
 

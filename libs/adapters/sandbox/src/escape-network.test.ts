@@ -1,6 +1,7 @@
 /** Escape corpus, network: nothing outside of a run can be reached by any family of sockets. */
 
-import { escapes } from './escape.fixture.ts';
+import type { BubblewrapOptions } from './bubblewrap.ts';
+import { escapes, type EscapeCase } from './escape.fixture.ts';
 
 const connect = (family: string, address: string): string => `
 def work():
@@ -11,8 +12,15 @@ def work():
 attempt('connect', work)
 `;
 const tried = /^tried connect /m;
+const listed: BubblewrapOptions = {
+  network: {
+    allowed: [{ host: 'example.com', below: false, port: 443 }],
+    connectionsMax: 4,
+    bytesMax: 1 << 20,
+  },
+};
 
-escapes('network', {}, [
+const cases: readonly EscapeCase[] = [
   {
     name: 'a server on the loopback of the machine',
     code: connect('socket.AF_INET', "('127.0.0.1', int(port))"),
@@ -79,4 +87,8 @@ attempt('tun', lambda: open('/dev/net/tun', 'r+b'))
 `,
     tried: /^tried address [^]*^tried tun /m,
   },
-]);
+];
+
+escapes('network', {}, cases);
+// A list of hosts opens one socket, and nothing of this.
+escapes('network, with a list of hosts', listed, cases);

@@ -1,3 +1,4 @@
 /** The face of the sandbox adapter. */
 
 export { bubblewrapSandbox, type BubblewrapOptions } from './bubblewrap.ts';
+export type { NetworkOptions } from './proxy-rules.ts';

@@ -30,6 +30,8 @@ export interface LaunchParts {
   readonly mark: string;
   /** The user of the run; undefined: that of this process. */
   readonly uid: number | undefined;
+  /** Of this run's proxy; undefined where there is no network. */
+  readonly proxySocket: string | undefined;
 }
 
 export interface Launched {
@@ -118,13 +120,17 @@ function startOf(job: SandboxJob, parts: LaunchParts, { selfPlacing }: Birth) {
   return { command: '/bin/sh', args, ids: {} };
 }
 
-function gateCommand(job: SandboxJob, { system, memoryCounted, mark }: LaunchParts): string[] {
+function gateCommand(job: SandboxJob, { system, memoryCounted, mark, proxySocket }: LaunchParts): string[] {
+  const parts = { memoryCounted, python: shellWord(system.python), hasNetwork: proxySocket !== undefined };
   return [
     ...['--args', String(argsAt), '--', system.bash, '--noprofile', '--norc', '-c'],
-    ...[gateScript(job.bounds, memoryCounted), mark],
+    ...[gateScript(job.bounds, parts), mark],
     ...programCommand(system, job.program, job.args),
   ];
 }
+
+/** One word for a shell, whatever is in it. */
+const shellWord = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 async function untilReady(
   child: ChildProcess,
@@ -174,7 +180,7 @@ function abandon(child: ChildProcess, mark: string): void {
 }
 
 /** Its options and the bytes of files; it reads them one after the other, each to its end. */
-function feed(child: ChildProcess, job: SandboxJob, { systemOptions }: LaunchParts): void {
+function feed(child: ChildProcess, job: SandboxJob, { systemOptions, proxySocket }: LaunchParts): void {
   const etc = Object.keys(etcFiles).map((path, index) => ({ fd: etcAt + index, path }));
   const codeAt = etcAt + etc.length;
   const code = { fd: codeAt, path: codeName[job.program] };
@@ -183,7 +189,7 @@ function feed(child: ChildProcess, job: SandboxJob, { systemOptions }: LaunchPar
   const options = [
     ...systemOptions,
     ...['--info-fd', String(infoAt), '--seccomp', String(filterAt)],
-    ...runOptions(job.bounds, { etc, in: [code, stdin], work }),
+    ...runOptions(job.bounds, { etc, in: [code, stdin], work, proxySocket }),
   ];
   const send = (fd: number, bytes: Uint8Array | string): void => {
     const pipe = streamAt(child, fd) as Writable | null | undefined;

@@ -1,7 +1,8 @@
 /** What a run sees of a machine, as options of bubblewrap: a system that it may read, and three folders in memory. */
 
 import { existsSync, lstatSync, readlinkSync } from 'node:fs';
-import type { SandboxBounds, SandboxProgram } from '@cruvero/ports';
+import { sayAllowedHost, type AllowedHost, type SandboxBounds, type SandboxProgram } from '@cruvero/ports';
+import { forwarderPort, forwarderScript, proxySocketPath } from './forwarder.ts';
 
 /** Paths inside. */
 export const workFolder = '/work';
@@ -62,16 +63,38 @@ const environment: Readonly<Record<string, string>> = {
   OMP_NUM_THREADS: '2',
 };
 
+/** Certificates of public authorities; nothing beside them lies there. */
+const networkEtcPaths = ['/etc/ssl/certs'];
+
+/** Where programs look for a proxy. What listens on a run's own loopback is reached without it. */
+function networkEnvironment(allowed: readonly AllowedHost[]): Readonly<Record<string, string>> {
+  if (allowed.length === 0) return {};
+  const listed = allowed.map(({ host }) => host);
+  const proxy = `http://127.0.0.1:${forwarderPort}`;
+  const direct = ['localhost', '127.0.0.1', '::1'].filter((host) => !listed.includes(host)).join(',');
+  return {
+    http_proxy: proxy,
+    https_proxy: proxy,
+    HTTP_PROXY: proxy,
+    HTTPS_PROXY: proxy,
+    no_proxy: direct,
+    NO_PROXY: direct,
+    ALLOWED_HOSTS: allowed.map(sayAllowedHost).join(','),
+  };
+}
+
 /** The part that is the same for every run, looked up once. */
-export function systemOptions(system: SystemPaths): readonly string[] {
+export function systemOptions(system: SystemPaths, allowed: readonly AllowedHost[]): readonly string[] {
+  const variables = { ...environment, ...networkEnvironment(allowed) };
+  const etc = allowed.length === 0 ? etcPaths : [...etcPaths, ...networkEtcPaths];
   const usrMerged = ['/bin', '/sbin', '/lib', '/lib32', '/lib64'].flatMap((path) => mergedOption(path));
   return [
     ...namespaceOptions,
     '--clearenv',
-    ...Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]),
+    ...Object.entries(variables).flatMap(([name, value]) => ['--setenv', name, value]),
     ...system.readOnly.flatMap((path) => ['--ro-bind', path, path]),
     ...usrMerged,
-    ...etcPaths.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', path, path]),
+    ...etc.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', path, path]),
     '--proc',
     '/proc',
     ...hiddenProcPaths.flatMap(hidingOption),
@@ -138,10 +161,15 @@ export interface RunFiles {
   /** The code, and what the program reads as its stdin: a file, which can be opened by name as often as one likes. */
   readonly in: readonly FileOption[];
   readonly work: readonly FileOption[];
+  /** The socket of this run's proxy, outside; undefined where there is no network. */
+  readonly proxySocket: string | undefined;
 }
 
 /** What differs from run to run. Files come over descriptors, so no bytes of them ever lie on the host's disk. */
-export function runOptions(bounds: SandboxBounds, { etc, in: given, work }: RunFiles): readonly string[] {
+export function runOptions(
+  bounds: SandboxBounds,
+  { etc, in: given, work, proxySocket }: RunFiles,
+): readonly string[] {
   const size = (bytes: number): string => String(Math.max(4_096, Math.ceil(bytes / 4_096) * 4_096));
   const file = (perms: string, { fd, path }: FileOption, folder: string): readonly string[] => [
     '--perms',
@@ -165,6 +193,7 @@ export function runOptions(bounds: SandboxBounds, { etc, in: given, work }: RunF
     ...['--perms', '1777', '--size', size(bounds.workBytesMax), '--tmpfs', '/tmp'],
     ...['--size', size(codeBytesMax + stdinBytesMax + 65_536), '--tmpfs', inFolder],
     ...given.flatMap((each) => file('0444', each, inFolder)),
+    ...(proxySocket === undefined ? [] : ['--ro-bind', proxySocket, proxySocketPath]),
     ...['--remount-ro', inFolder],
     ...['--perms', '0755', '--size', size(bounds.workBytesMax), '--tmpfs', workFolder],
     ...work.flatMap((each) => file('0644', each, workFolder)),
@@ -182,7 +211,13 @@ export const stdinName = 'stdin';
  * waits until it was put into its groups, then runs the program and waits for it. It keeps nothing open that the program
  * could use; what it has to say itself goes nowhere. Bash, because plain shells cannot close descriptors above 9.
  */
-export function gateScript(bounds: SandboxBounds, memoryCounted: boolean): string {
+export function gateScript(bounds: SandboxBounds, { memoryCounted, python, hasNetwork }: GateParts): string {
+  const limits = processLimits(bounds, memoryCounted).join(' ');
+  // In the run's groups and under its limits, so only now.
+  const forwarder = `(ulimit ${limits} && exec ${python} -I -S -c '${forwarderScript}') </dev/null >/dev/null 5>&- || {
+  echo 'The network of this run could not be set up.' >&5
+  exit 125
+}`;
   return `
 for fd in /proc/self/fd/*; do
   fd=\${fd##*/}
@@ -191,9 +226,17 @@ done
 printf r >&3
 read -r go <&3 || exit 125
 exec 3>&- 5>&2 2>/dev/null
-(ulimit ${processLimits(bounds, memoryCounted).join(' ')} || exit 125; exec "$@") <${inFolder}/${stdinName} 2>&5 5>&-
+${hasNetwork ? forwarder : ''}
+(ulimit ${limits} || exit 125; exec "$@") <${inFolder}/${stdinName} 2>&5 5>&-
 exit $?
 `;
+}
+
+export interface GateParts {
+  readonly memoryCounted: boolean;
+  readonly python: string;
+  /** Whether the program that joins it to the proxy is started. */
+  readonly hasNetwork: boolean;
 }
 
 export function programCommand(
@@ -217,7 +260,7 @@ function processLimits(bounds: SandboxBounds, memoryCounted: boolean): readonly 
   const cpuSeconds = Math.ceil((bounds.timeoutMs / 1_000) * Math.max(1, bounds.cpuMax)) + 1;
   const kib = (bytes: number): string => String(Math.ceil(bytes / 1_024));
   return [
-    ...['-v', kib(addressBytes), '-u', String(bounds.processesMax + 2), '-f', kib(bounds.workBytesMax)],
+    ...['-v', kib(addressBytes), '-u', String(bounds.processesMax + 3), '-f', kib(bounds.workBytesMax)],
     ...['-t', String(cpuSeconds), '-n', '256', '-c', '0', '-l', '64', '-q', '65536', '-i', '256'],
   ];
 }

@@ -4,6 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import {
   isSandboxFault,
+  sayAllowedHost,
+  type AllowedHost,
   type Boundary,
   type LimitSource,
   type SandboxFault,
@@ -12,6 +14,7 @@ import {
   type SandboxRefusal,
 } from '@cruvero/ports';
 import type { Cgroups } from './cgroups.ts';
+import { forwarderPort } from './forwarder.ts';
 import type { OwnUids } from './own-uids.ts';
 import { archOf, refusedCalls } from './syscalls.ts';
 
@@ -20,6 +23,7 @@ export interface MeasureParts {
   readonly cgroups: Cgroups;
   readonly uids: OwnUids;
   readonly bwrap: string;
+  readonly allowed: readonly AllowedHost[];
 }
 
 const namespaces = ['user', 'pid', 'net', 'ipc', 'uts', 'mnt', 'cgroup'] as const;
@@ -41,9 +45,18 @@ if touch /probe 2>/dev/null || touch /usr/probe 2>/dev/null || touch /dev/probe 
 if [ "$$" -lt 100 ]; then echo "pids few"; fi
 `;
 
-const probeJob = (onOutput: SandboxJob['onOutput']): SandboxJob => ({
+/** Asks the proxy for what no list may hold by accident. */
+const askProxy = `
+if exec 8<>/dev/tcp/127.0.0.1/${forwarderPort}; then
+  printf 'CONNECT 169.254.169.254:1 HTTP/1.1\\r\\n\\r\\n' >&8
+  read -r -t 5 version status rest <&8
+  echo "proxy $status"
+fi
+`;
+
+const probeJob = (onOutput: SandboxJob['onOutput'], hasNetwork: boolean): SandboxJob => ({
   program: 'bash',
-  code: lookAround,
+  code: hasNetwork ? `${lookAround}${askProxy}` : lookAround,
   args: [],
   stdin: new Uint8Array(),
   files: [],
@@ -64,18 +77,20 @@ const probeJob = (onOutput: SandboxJob['onOutput']): SandboxJob => ({
 });
 
 export async function measureBoundary(parts: MeasureParts): Promise<Boundary | SandboxRefusal> {
-  const { cgroups, uids } = parts;
+  const { cgroups, uids, allowed } = parts;
   if (process.getuid?.() === 0 && !uids.available)
     return {
       refused: `This process is root, and its runs cannot have another user: ${uids.why}. Start it as an ordinary user.`,
     };
   let text = '';
   const outcome = await parts.run(
-    probeJob((_, bytes) => void (text += Buffer.from(bytes).toString('latin1'))),
+    probeJob((_, bytes) => void (text += Buffer.from(bytes).toString('latin1')), allowed.length > 0),
   );
   if (isSandboxFault(outcome)) return { refused: explain(outcome.detail) };
   const seen = readAnswers(text);
   const wrong = findHoles(seen);
+  if (allowed.length > 0 && seen.get('proxy')?.[0] !== '403')
+    wrong.push('the proxy of a run does not refuse what is not listed');
   if (outcome.exitCode !== 0 || wrong.length > 0)
     return {
       refused: `The boundary does not hold on this machine: ${[...wrong, text.trim() === '' ? 'the probe said nothing' : ''].filter(Boolean).join('; ')}.`,
@@ -91,6 +106,7 @@ export async function measureBoundary(parts: MeasureParts): Promise<Boundary | S
     seccomp: `${process.arch}, ${arch ? refusedCalls(arch, cgroups.has('memory')).size : 0} system calls refused`,
     nestedNamespaces: false,
     network: seen.get('net') ?? [],
+    allowedHosts: allowed.map(sayAllowedHost),
     cgroup: cgroups.version,
     limits: {
       memory: limit(cgroups.has('memory'), 'sampled'),
@@ -111,7 +127,7 @@ function readAnswers(text: string): ReadonlyMap<string, readonly string[]> {
 }
 
 /** Each a clause; nothing is taken on trust that can be looked at. */
-function findHoles(seen: ReadonlyMap<string, readonly string[]>): readonly string[] {
+function findHoles(seen: ReadonlyMap<string, readonly string[]>): string[] {
   const holes: string[] = [];
   const expect = (name: string, value: string, hole: string): void => {
     if (seen.get(name)?.[0] !== value) holes.push(hole);

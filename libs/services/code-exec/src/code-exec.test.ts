@@ -11,7 +11,7 @@ import type { Listener } from '@cruvero/ports';
 import { MemoryTelemetry, SimClock } from '@cruvero/testkit';
 import { startCodeExec, type CodeExec } from './code-exec.ts';
 import type { CodeExecConfig } from './config.ts';
-import { FakeSandbox, outcome } from './fake-sandbox.fixture.ts';
+import { boundary, FakeSandbox, outcome } from './fake-sandbox.fixture.ts';
 import { retryAfterKey } from './result.ts';
 
 const config: CodeExecConfig = {
@@ -55,6 +55,7 @@ interface Answer {
     readonly _meta?: Readonly<Record<string, unknown>>;
     readonly tools?: readonly {
       readonly name: string;
+      readonly description?: string;
       readonly annotations: object;
       readonly outputSchema?: object;
     }[];
@@ -139,6 +140,20 @@ describe('code execution', () => {
         openWorldHint: false,
       });
       assert.ok(outputSchema);
+    }
+  });
+
+  it('says that its world is open where hosts are listed, and which they are', async () => {
+    const sandbox = new FakeSandbox();
+    sandbox.measured = { ...boundary, allowedHosts: ['pypi.org:443', '*.example.com:443'] };
+    await using it = await service(sandbox);
+    const { answer } = await ask(it.codeExec, 'tools/list', {});
+    for (const { annotations, description } of answer.result?.tools ?? assert.fail()) {
+      assert.ok('openWorldHint' in annotations && annotations.openWorldHint === true);
+      assert.match(
+        description ?? '',
+        /no network but HTTP and HTTPS to pypi\.org:443, \*\.example\.com:443 by/,
+      );
     }
   });
 

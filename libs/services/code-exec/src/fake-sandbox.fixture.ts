@@ -18,6 +18,7 @@ export const boundary: Boundary = {
   seccomp: 'made up',
   nestedNamespaces: false,
   network: ['lo'],
+  allowedHosts: [],
   cgroup: 'none',
   limits: { memory: 'sampled', processes: 'namespace', cpu: 'none' },
   remarks: [],

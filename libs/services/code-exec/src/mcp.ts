@@ -26,13 +26,13 @@ export const serverName = 'code-exec';
 export const callerKey = 'cruvero.dev/caller';
 const callerCharsMax = 128;
 
-/** Programs may destroy what is in their own folder, and reach nothing else. */
-const annotations = {
+/** Programs may destroy what is in their own folder, and reach nothing else but hosts that are listed. */
+const annotationsOf = ({ allowedHosts }: Boundary) => ({
   readOnlyHint: false,
   destructiveHint: true,
   idempotentHint: false,
-  openWorldHint: false,
-} as const;
+  openWorldHint: allowedHosts.length > 0,
+});
 
 export function mcpHandler(parts: McpParts): McpHttpHandler {
   const shapes = { python: pythonInput(parts.bounds), bash: bashInput(parts.bounds) };
@@ -54,6 +54,7 @@ function serverFor(parts: McpParts, shapes: Shapes): McpServer {
     { name: serverName, version: parts.version },
     { instructions: instructionsOf(parts) },
   );
+  const annotations = annotationsOf(parts.boundary);
   server.registerTool(
     'python_exec',
     {
@@ -90,15 +91,23 @@ function serverFor(parts: McpParts, shapes: Shapes): McpServer {
   return server;
 }
 
-const instructionsOf = ({ bounds }: McpParts): string =>
-  `Each call has a work folder of its own in /work, no network, and ${bounds.timeoutMs / 1_000} s. ` +
+const instructionsOf = ({ bounds, boundary }: McpParts): string =>
+  `Each call has a work folder of its own in /work, ${sayNetwork(boundary)}, and ${bounds.timeoutMs / 1_000} s. ` +
   'Write files there to get them back: images are shown, others can be read by their links for a while. ' +
   'Name a workspace to find your files again at the next call.';
 
-function sayBounds({ bounds }: McpParts): string {
+const hostsSaid = 8;
+
+function sayNetwork({ allowedHosts }: Boundary): string {
+  if (allowedHosts.length === 0) return 'no network';
+  const more = allowedHosts.length > hostsSaid ? ' and others of $ALLOWED_HOSTS' : '';
+  return `no network but HTTP and HTTPS to ${allowedHosts.slice(0, hostsSaid).join(', ')}${more} by the proxy in $https_proxy`;
+}
+
+function sayBounds({ bounds, boundary }: McpParts): string {
   const mib = (bytes: number): string => `${Math.round(bytes / (1 << 20))} MiB`;
   return (
-    `The work folder is /work (${mib(bounds.workBytesMax)}); there is no network; ` +
+    `The work folder is /work (${mib(bounds.workBytesMax)}); there is ${sayNetwork(boundary)}; ` +
     `memory ${mib(bounds.memoryBytesMax)}, time ${bounds.timeoutMs / 1_000} s.`
   );
 }

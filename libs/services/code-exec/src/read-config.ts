@@ -7,7 +7,7 @@ import {
   type HostPort,
   type Reader,
 } from '@cruvero/chassis';
-import type { SandboxBounds } from '@cruvero/ports';
+import { readAllowedHost, type AllowedHost, type SandboxBounds } from '@cruvero/ports';
 import type { CodeExecConfig } from './config.ts';
 
 const dayMs = 86_400_000;
@@ -25,6 +25,11 @@ export interface SandboxSettings {
   readonly pythonPath: string;
   readonly bashPath: string;
   readonly readOnlyPaths: readonly string[];
+  readonly network: {
+    readonly allowed: readonly AllowedHost[];
+    readonly connectionsMax: number;
+    readonly bytesMax: number;
+  };
 }
 
 /** `host` names this machine; it is part of the instance id. */
@@ -220,6 +225,33 @@ function readSandbox(read: Reader): SandboxSettings {
       refuseItem: (item) =>
         /^\/[^\0]+$/.test(item) && item !== '/' ? undefined : 'must be an absolute path below /',
       help: 'Folders of this machine that every call may read; nothing secret may lie in them.',
+    }),
+    network: readNetwork(read),
+  };
+}
+
+function readNetwork(read: Reader): SandboxSettings['network'] {
+  const listed = read.list('MCP_CODE_EXEC_NETWORK_ALLOW', {
+    orElse: [],
+    refuseItem: (item) => {
+      const entry = readAllowedHost(item);
+      return 'problem' in entry ? entry.problem : undefined;
+    },
+    help: 'What programs may reach, as host:port, *.domain:port or address:port, by HTTP and HTTPS through a proxy. Empty: no network.',
+  });
+  return {
+    allowed: listed.map(readAllowedHost).flatMap((entry) => ('problem' in entry ? [] : [entry])),
+    connectionsMax: read.integer('MCP_CODE_EXEC_NETWORK_CONNECTIONS', {
+      orElse: 16,
+      min: 1,
+      max: 64,
+      help: 'Connections to allowed hosts that one call has open at one time.',
+    }),
+    bytesMax: read.bytes('MCP_CODE_EXEC_NETWORK_BYTES', {
+      orElse: 64 * mib,
+      min: 1_024,
+      max: 16_384 * mib,
+      help: 'Bytes that one call may send to and get from allowed hosts, all together; then it has no network any more.',
     }),
   };
 }

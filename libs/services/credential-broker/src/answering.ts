@@ -38,7 +38,7 @@ export interface AnsweringParts {
   readonly audit: Pick<Audit, 'record'>;
   readonly clock: Clock;
   readonly log: Log;
-  readonly metrics: Pick<Metrics, 'counter'>;
+  readonly metrics: Pick<Metrics, 'counter' | 'gauge'>;
   readonly tell: (tenantId: TenantId, integration: Integration, why: 'revoked' | 'rotated') => Promise<void>;
   readonly newLeaseId: () => string;
 }
@@ -83,6 +83,9 @@ export class Answering {
       'cruvero_credential_answers_total',
       'Answers of the credential broker',
     );
+    parts.metrics.gauge('cruvero_credential_asks_running', 'Asks that are being answered', () => [
+      { value: this.#running },
+    ]);
   }
 
   async answer(body: Json): Promise<Json> {
@@ -189,11 +192,7 @@ export class Answering {
       inside.data.tenant === ask.tenant &&
       inside.data.integration === ask.integration;
     if (!isMeant)
-      return refused({
-        fault: 'unfit',
-        detail: 'the seal is not for this broker and this secret',
-        retryAfterMs: 0,
-      });
+      return refused({ ...anotherBroker, detail: 'the seal is not for this broker and this secret' });
     const provider = this.#parts.providers.find(({ writing }) => writing !== undefined);
     if (!provider?.writing) return refused(nowhere);
     const fields = new Map(
@@ -213,6 +212,7 @@ export class Answering {
 
   /** Out of every place that can be written to; leases of it end, whatever else still has one of the name. */
   async #delete(asker: string, ask: Extract<About, { op: 'delete' }>): Promise<Body> {
+    if (ask.broker !== this.#parts.keys.publicKey.x) return refused(anotherBroker);
     const { tenantId, integration } = namesOf(ask);
     const [gone, still]: [string[], string[]] = [[], []];
     for (const provider of this.#parts.providers) {
@@ -252,6 +252,11 @@ const namesOf = ({ tenant, integration }: About) => ({
 const noSecret: CredentialFault = {
   fault: 'not_found',
   detail: 'no secret of this name is stored for this tenant',
+  retryAfterMs: 0,
+};
+const anotherBroker: CredentialFault = {
+  fault: 'unfit',
+  detail: 'it is meant for another broker, or for another run of this one',
   retryAfterMs: 0,
 };
 const nowhere: CredentialFault = {

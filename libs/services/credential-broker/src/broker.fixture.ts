@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { memoryBroker } from '@cruvero/adapter-memory';
 import {
   credentialAnswerSchema,
+  credentialBroadcastSchema,
   credentialRevokedSchema,
   credentialSubjects,
   newSealKeys,
@@ -93,15 +94,16 @@ export class FakeProvider implements CredentialProvider {
 }
 
 export const keyOf = (asker: string): Uint8Array => new Uint8Array(32).fill(asker.length);
-const text = (asker: string): SecretText => new SecretText(Buffer.from(keyOf(asker)).toString('base64'));
+export const keyText = (asker: string): SecretText =>
+  new SecretText(Buffer.from(keyOf(asker)).toString('base64'));
 
 export const config: CredentialBrokerConfig = {
   version: '0.1.0',
   subjectPrefix: 'cruvero',
   askers: new Map([
-    ['gw-1', text('gw-1')],
-    ['bridge', text('bridge')],
-    ['registry', text('registry')],
+    ['gw-1', keyText('gw-1')],
+    ['bridge', keyText('bridge')],
+    ['registry', keyText('registry')],
   ]),
   grants: [
     { asker: 'gw-1', tenant: '*', integration: '*' },
@@ -111,6 +113,10 @@ export const config: CredentialBrokerConfig = {
   leaseMs: 60_000,
   recheckMs: 10_000,
 };
+
+/** Without a look at the signature. */
+const claimsOf = (jws: string): unknown =>
+  JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString());
 
 export interface Lease {
   readonly id: string;
@@ -136,7 +142,8 @@ export async function openBroker(
   const heard: Json[] = [];
   const subjects = credentialSubjects('cruvero');
   bus.subscribe(subjects.revoked, ({ body }) => {
-    const read = credentialRevokedSchema.parse(body);
+    const { to } = credentialBroadcastSchema.parse(body);
+    const read = credentialRevokedSchema.parse(claimsOf(to['gw-1'] ?? ''));
     revoked.push(`${read.why} ${read.tenant}/${read.integration}`);
   });
   for (const subject of ['cruvero.>']) bus.subscribe(subject, ({ body }) => void heard.push(body));
@@ -200,6 +207,31 @@ export async function openBroker(
     return { id: answer.lease_id, provider: answer.provider, ttlMs: answer.ttl_ms, fields: inside.fields };
   }
 
+  /** Until every change that was written down was said, or could not be. */
+  async function told(): Promise<void> {
+    await settle();
+    const { lines } = telemetry;
+    const changes = lines.filter(({ fields }) => /^(revoked|rotated)$/.test(String(fields['action'])));
+    for (let left = 500; left > 0; left -= 1) {
+      const unsaid = lines.filter(({ message }) => message === 'a revocation could not be said');
+      if (revoked.length + unsaid.length >= changes.length) return;
+      await settle(1);
+    }
+  }
+
+  /** Until so many asks are being answered, and so many were refused. */
+  async function busyWith(asks: number, refusals = 0): Promise<void> {
+    const refused = (): number => telemetry.counts.get(refusedKey) ?? 0;
+    const refusedKey = 'cruvero_credential_answers_total{"outcome":"refused"}';
+    for (let left = 4_000; ; left -= 1) {
+      const running = telemetry.gauge('cruvero_credential_asks_running');
+      if (running === asks && refused() === refusals) return;
+      if (left === 0) assert.fail(`${running} asks are being answered, ${refused()} were refused`);
+      await clock.advance(0);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
   async function brokerKey(): Promise<PublicKey> {
     const answer = await ask('registry', { op: 'key' });
     assert.ok(answer.outcome === 'key');
@@ -218,6 +250,16 @@ export async function openBroker(
     return ask('registry', { nonce: own, op: 'put', tenant, integration, sealed, by: 'ann' });
   }
 
+  const remove = async (tenant: string, integration: string): Promise<CredentialAnswer> =>
+    ask('registry', { op: 'delete', tenant, integration, by: 'ann', broker: (await brokerKey()).x });
+
+  /** Asks of this kind as whoever listens on the bus has them. */
+  const captured = (op: string): readonly Json[] =>
+    heard.filter((body) => {
+      const signed = signedSchema.safeParse(body);
+      return signed.success && (claimsOf(signed.data.jws) as { readonly op?: string }).op === op;
+    });
+
   const audits = (): readonly CredentialAudit[] =>
     heard.filter(
       (body) => typeof body === 'object' && body !== null && 'action' in body,
@@ -235,6 +277,9 @@ export async function openBroker(
     ask,
     lease,
     put,
+    remove,
+    busyWith,
+    captured,
     pass,
     nonce,
     keys,
@@ -243,7 +288,7 @@ export async function openBroker(
       audits().map(
         ({ action, asker, tenant_id: tenant, integration }) => `${action} ${asker} ${tenant}/${integration}`,
       ),
-    settle: async () => pass(settle()),
+    settle: async () => pass(told()),
     [Symbol.asyncDispose]: () => pass(Promise.resolve(broker[Symbol.asyncDispose]())),
   };
 }

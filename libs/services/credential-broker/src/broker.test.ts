@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { sealTo, sign } from '@cruvero/contracts';
-import type { Json } from '@cruvero/core';
-import { config, FakeProvider, keyOf, leased, openBroker, secret } from './broker.fixture.ts';
+import { credentialBroadcastSchema, sealTo, sign, verify } from '@cruvero/contracts';
+import { SecretText, type Json } from '@cruvero/core';
+import { broadcastsOf } from './broadcast.ts';
+import { config, FakeProvider, keyOf, keyText, leased, openBroker, secret } from './broker.fixture.ts';
 
 const canary = 'canary-7f3a';
 
@@ -61,7 +62,7 @@ describe('an asker', () => {
     const gate = Promise.withResolvers<void>();
     rig.vault.gate = gate.promise;
     const asking = Array.from({ length: 50 }, () => rig.lease('gw-1', 'acme', 'github'));
-    await rig.settle();
+    await rig.busyWith(50);
     gate.resolve();
     const leases = await Promise.all(asking);
     assert.equal(new Set(leases.map((lease) => leased(lease).id)).size, 50);
@@ -229,23 +230,22 @@ describe('a secret that is written', () => {
     await using rig = await open();
     await rig.lease('gw-1', 'acme', 'github');
     rig.environment.secrets.set('acme/github', { fields: secret({ token: 'env' }) });
-    const about = { op: 'delete', tenant: 'acme', integration: 'github', by: 'ann' };
-    const answer = await rig.ask('registry', about);
+    const answer = await rig.remove('acme', 'github');
     assert.ok(answer.outcome === 'written');
     assert.deepEqual([answer.provider, answer.still_in], ['vault', ['environment']]);
     await rig.settle();
     assert.deepEqual(rig.revoked, ['revoked acme/github']);
-    const readOnly = await rig.ask('registry', about);
+    const readOnly = await rig.remove('acme', 'github');
     assert.ok(readOnly.outcome === 'refused' && readOnly.why === 'unfit');
     rig.environment.secrets.clear();
-    const none = await rig.ask('registry', about);
+    const none = await rig.remove('acme', 'github');
     assert.ok(none.outcome === 'refused' && none.why === 'not_found');
   });
 
   it('is refused from whoever may not write, or where the seal is for something else', async () => {
     await using rig = await open();
     const about = { tenant: 'acme', integration: 'github', by: 'ann' };
-    const denied = await rig.ask('gw-1', { op: 'delete', ...about });
+    const denied = await rig.ask('gw-1', { op: 'delete', ...about, broker: rig.keys.publicKey.x });
     assert.ok(denied.outcome === 'refused' && denied.why === 'denied');
     const moved = await rig.put('acme', 'github', { token: 'x' }, { tenant: 'globex' });
     assert.ok(moved.outcome === 'refused' && moved.why === 'unfit');
@@ -257,17 +257,51 @@ describe('a secret that is written', () => {
     assert.ok(strange.outcome === 'refused' && strange.why === 'unfit');
   });
 
+  it('is written and deleted by the one broker that was meant, in its present run: caught on the bus it is worth nothing', async () => {
+    await using one = await open();
+    await using other = await open();
+    await one.put('acme', 'github', { token: 'canary-new' });
+    await one.remove('acme', 'github');
+    // The same keys, the same time; another replica of it, or it after a restart.
+    for (const op of ['put', 'delete']) {
+      const [caught] = one.captured(op);
+      assert.ok(caught !== undefined, op);
+      assert.deepEqual(await one.raw(caught), {}, 'here it was answered already');
+      const { jws } = (await other.raw(caught)) as { readonly jws: string };
+      const answer = await verify('cruvero-credential-answer', 'registry', keyOf('registry'), jws);
+      assert.partialDeepStrictEqual(answer, { outcome: 'refused', why: 'unfit' }, op);
+    }
+    await other.settle();
+    assert.deepEqual(leased(await other.lease('gw-1', 'acme', 'github')).fields, { token: canary });
+    assert.deepEqual(other.revoked, []);
+    assert.deepEqual(other.actions(), ['issued gw-1 acme/github']);
+  });
+
+  it('is told to every asker under its own signature, in as many messages as it takes', async () => {
+    const many = Array.from({ length: 300 }, (_, n) => [`gw-${n}`, keyText(`gw-${n}`)] as const);
+    const claims = {
+      ...{ tenant: 'acme', integration: 'github', why: 'revoked' as const },
+      ...{ nonce: 'n'.repeat(24), at_ms: 1 },
+    };
+    const messages = await broadcastsOf(new Map([...many, ['unfit', new SecretText('short')]]), claims);
+    const bodies = messages.map((message) => credentialBroadcastSchema.parse(message).to);
+    assert.deepEqual(
+      bodies.map((to) => Object.keys(to).length),
+      [256, 44],
+    );
+    for (const to of bodies)
+      for (const [asker, jws] of Object.entries(to)) {
+        assert.deepEqual(await verify('cruvero-credential-revoked', asker, keyOf(asker), jws), claims);
+        assert.equal(await verify('cruvero-credential-ask', asker, keyOf(asker), jws), undefined);
+      }
+  });
+
   it('is refused where nothing can be written to, or where that is away', async () => {
     await using rig = await open();
     rig.vault.fault = { fault: 'away', detail: 'Vault: it is sealed', retryAfterMs: 2_000 };
     const away = await rig.put('acme', 'github', { token: 'x' });
     assert.ok(away.outcome === 'refused' && away.why === 'away');
-    const gone = await rig.ask('registry', {
-      op: 'delete',
-      tenant: 'acme',
-      integration: 'github',
-      by: 'ann',
-    });
+    const gone = await rig.remove('acme', 'github');
     assert.ok(gone.outcome === 'refused' && gone.why === 'away');
     rig.vault.fault = undefined;
     delete rig.vault.writing;
@@ -340,7 +374,7 @@ describe('a secret that its store makes', () => {
     const vault = maker();
     const rig = await openBroker([vault]);
     await rig.lease('gw-1', 'acme', 'db');
-    await rig.ask('registry', { op: 'delete', tenant: 'acme', integration: 'db', by: 'ann' });
+    await rig.remove('acme', 'db');
     assert.deepEqual(vault.revoked, ['lease-1']);
     await rig.lease('gw-1', 'acme', 'db');
     const written = await rig.put('acme', 'db', { token: 'x' });
@@ -358,9 +392,9 @@ describe('an ask in the middle of a change', () => {
     const gate = Promise.withResolvers<void>();
     rig.vault.gate = gate.promise;
     const early = rig.lease('gw-1', 'acme', 'github');
-    await rig.settle();
+    await rig.busyWith(1);
     rig.vault.gate = undefined;
-    await rig.ask('registry', { op: 'delete', tenant: 'acme', integration: 'github', by: 'ann' });
+    await rig.remove('acme', 'github');
     assert.equal(await rig.lease('gw-1', 'acme', 'github'), 'not_found');
     gate.resolve();
     // It was read before; its asker has heard of the revocation by then and asks again.
@@ -372,7 +406,7 @@ describe('an ask in the middle of a change', () => {
     const gate = Promise.withResolvers<void>();
     rig.vault.gate = gate.promise;
     const many = Array.from({ length: 520 }, () => rig.lease('gw-1', 'acme', 'github'));
-    await rig.settle();
+    await rig.busyWith(512, 8);
     gate.resolve();
     const outcomes = await Promise.all(many);
     assert.equal(outcomes.filter((outcome) => outcome === 'busy').length, 8);

@@ -6,6 +6,7 @@ import type { Integration, TenantId } from '@cruvero/core';
 import type { Bus, Clock, CredentialProvider, Subscription, Telemetry } from '@cruvero/ports';
 import { Answering } from './answering.ts';
 import { Audit } from './audit.ts';
+import { broadcastsOf } from './broadcast.ts';
 import type { CredentialBrokerConfig } from './config.ts';
 import { Issuing } from './issuing.ts';
 import { NonceBook } from './nonces.ts';
@@ -26,6 +27,7 @@ export interface CredentialBroker extends AsyncDisposable {
 }
 
 const clocksDifferMsMax = 60_000;
+const nonceBytes = 18;
 
 export async function startCredentialBroker(
   config: CredentialBrokerConfig,
@@ -41,7 +43,11 @@ export async function startCredentialBroker(
     why: 'revoked' | 'rotated',
   ): Promise<void> => {
     audit.record({ action: why, asker: '*', tenant_id: tenantId, integration });
-    const fault = await bus.publish(subjects.revoked, { tenant: tenantId, integration, why });
+    const nonce = randomBytes(nonceBytes).toString('base64url');
+    const claims = { tenant: tenantId, integration, why, nonce, at_ms: clock.nowMs() };
+    const messages = await broadcastsOf(config.askers, claims);
+    const faults = await Promise.all(messages.map((message) => bus.publish(subjects.revoked, message)));
+    const fault = faults.find((one) => one !== undefined);
     // Holders ask again by themselves as soon as the bus is back.
     if (fault)
       log.warn('a revocation could not be said', { tenant: tenantId, integration, reason: fault.fault });
@@ -54,8 +60,9 @@ export async function startCredentialBroker(
     fingerprintKey: randomBytes(32),
     onChange: (...change) => void tell(...change),
   });
+  const keys = await newSealKeys();
   const answering = new Answering(config, {
-    keys: await newSealKeys(),
+    keys,
     issuing,
     nonces: new NonceBook(clocksDifferMsMax),
     providers,
@@ -72,23 +79,26 @@ export async function startCredentialBroker(
     () => [{ value: issuing.size }],
   );
   const timer = clock.every(config.recheckMs, () => void issuing.check());
-  const responding: Subscription = bus.respond(subjects.ask, (message) => answering.answer(message.body), {
-    atOnce: true,
-  });
+  const respond = (subject: string): Subscription =>
+    bus.respond(subject, (message) => answering.answer(message.body), { atOnce: true });
+  // Any of several brokers gives a lease; a secret is written by the one that it is sealed to.
+  const responding = [respond(subjects.ask), respond(subjects.askOf(keys.publicKey.x))];
   return {
     unready: () => (bus.state() === 'connected' ? undefined : 'the bus is not connected'),
-    troubles: () =>
-      Object.fromEntries(
-        providers.flatMap((provider) => {
-          const trouble = provider.unready();
-          return trouble === undefined ? [] : [[provider.name, trouble]];
-        }),
-      ),
+    troubles: () => troublesOf(providers),
     [Symbol.asyncDispose]: async () => {
       timer.cancel();
-      await responding.close();
+      await Promise.all(responding.map((one) => one.close()));
       await issuing.close();
       await audit.settled();
     },
   };
 }
+
+const troublesOf = (providers: readonly CredentialProvider[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    providers.flatMap((provider) => {
+      const trouble = provider.unready();
+      return trouble === undefined ? [] : [[provider.name, trouble]];
+    }),
+  );

@@ -29,6 +29,8 @@ export interface VaultServerOptions {
   /** False: as the edition without namespaces. */
   readonly namespaces?: boolean;
   readonly port?: number;
+  /** Of an earlier one: what a Vault that is started again still has. */
+  readonly state?: VaultState;
   readonly serviceAccounts?: ReadonlyMap<string, string>;
 }
 
@@ -51,7 +53,7 @@ const capabilities: Readonly<Partial<Record<string, string>>> = {
 };
 
 export async function startVaultServer(options: VaultServerOptions = {}): Promise<VaultServer> {
-  const state = new VaultState(options.nowMs ?? Date.now);
+  const state = options.state ?? new VaultState(options.nowMs ?? Date.now);
   const root = state.newToken({
     namespace: '',
     policies: ['root'],
