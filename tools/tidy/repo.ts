@@ -72,10 +72,9 @@ function holdsFile(folder: string): boolean {
   );
 }
 
-/** Names that every machine has (`/`, `/root`, `/tmp`) tell nothing. */
+/** Folders right below `/` tell nothing: every machine may have them, and a sandbox has some of its own. */
 function foldersOfMachine(root: string): readonly string[] {
-  const tooCommon = new Set(['/', '/root', '/tmp', '/home', '/app', '/src', '/opt']);
-  return [root, dirname(root), homedir()].filter((folder) => !tooCommon.has(folder));
+  return [root, dirname(root), homedir()].filter((folder) => folder.split('/').length > 2);
 }
 
 /** Every match of `pattern` (with the `g` flag), as a finding with its line. */
