@@ -1,7 +1,7 @@
 /** The proxy of a run, asked directly at its socket: what it lets through, what it refuses, and where it ends. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingHttpHeaders } from 'node:http';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
@@ -179,6 +179,41 @@ describe('the proxy of a run', { timeout: 30_000 }, () => {
     assert.ok(
       it.lines.some(({ message, what }) => message.endsWith('used up its network') && what === 'bytes'),
     );
+  });
+
+  it('holds a bounded number of connections of a run, whatever they are for', async () => {
+    await using it = await world(['127.0.0.1:ECHO']);
+    const held = await Promise.all(Array.from({ length: 100 }, () => open(it.proxy.path)));
+    const gone = held.map((socket) => once(socket.resume(), 'close'));
+    await Promise.all(gone.slice(64));
+    assert.equal(held.filter((socket) => !socket.destroyed).length, 64);
+    for (const socket of held) socket.destroy();
+    await Promise.all(gone);
+    const to = tunnel(`127.0.0.1:${it.echoPort}`, 'next');
+    assert.match(await say(it.proxy.path, to), /next$/);
+  });
+
+  it('outlives callers that go away in the middle', async () => {
+    const lookups = new EventEmitter();
+    const resolve = (): Promise<readonly string[]> =>
+      new Promise((answer) => lookups.emit('asked', () => answer(['127.0.0.1'])));
+    await using it = await world(['name.test:ECHO', 'name.test:WEB', '127.0.0.1:ECHO', '127.0.0.1:WEB'], {
+      resolve,
+    });
+    const requests = [
+      tunnel(`name.test:${it.echoPort}`, 'x'),
+      get(`http://name.test:${it.webPort}/`),
+      get(`http://name.test:${it.echoPort}/`, 'Content-Length: 100\r\n'),
+    ];
+    for (const text of requests) {
+      const socket = await open(it.proxy.path);
+      const asked: Promise<(() => void)[]> = once(lookups, 'asked');
+      socket.write(text);
+      const [answer] = await asked;
+      socket.destroy();
+      answer?.();
+    }
+    assert.match(await say(it.proxy.path, tunnel(`127.0.0.1:${it.echoPort}`, 'still here')), /still here$/);
   });
 
   it('lives as long as its run: open connections end with it, and its socket is gone', async () => {
