@@ -43,7 +43,7 @@ def accept():
     client = gate.accept()[0]
     server = socket.socket(socket.AF_UNIX)
     try:
-        if len(sides) >= 160: raise OSError
+        if len(sides) >= 128: raise OSError
         server.connect("${proxySocketPath}")
     except OSError:
         client.close()

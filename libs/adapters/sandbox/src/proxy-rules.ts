@@ -13,7 +13,9 @@ export interface NetworkOptions {
   readonly connectionsMax: number;
   /** Of one run, both directions together. */
   readonly bytesMax: number;
-  /** Addresses of a name; the machine's name servers unless said. */
+  /** As `address:port`; those of the machine unless said. */
+  readonly nameServers?: readonly string[];
+  /** Addresses of a name; what the name servers answer unless said. */
   readonly resolve?: (name: string) => Promise<readonly string[]>;
 }
 
@@ -54,6 +56,7 @@ export class ProxyRules {
     this.#run = run;
     this.#log = log;
     this.#onUsedUp = onUsedUp;
+    if (options.nameServers) this.#resolver.setServers([...options.nameServers]);
   }
 
   countConnection(): void {

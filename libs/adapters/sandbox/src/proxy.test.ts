@@ -1,9 +1,10 @@
 /** The proxy of a run, asked directly at its socket: what it lets through, what it refuses, and where it ends. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingHttpHeaders } from 'node:http';
+import { createSocket } from 'node:dgram';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,6 +52,46 @@ async function world(entries: readonly string[], more: Partial<NetworkOptions> =
       assert.deepEqual(readdirSync(folder), [], 'a socket is left');
       rmSync(folder, { recursive: true });
     },
+  };
+}
+
+/** Answers questions for IPv4 addresses (RFC 1035 §4), others with none. */
+async function nameServer(records: Readonly<Record<string, readonly number[]>>) {
+  const socket = createSocket('udp4');
+  socket.on('message', (message, from) => {
+    const labels: string[] = [];
+    let at = 12;
+    for (let length = message[at] ?? 0; length > 0; length = message[at] ?? 0) {
+      labels.push(message.toString('latin1', at + 1, at + 1 + length));
+      at += 1 + length;
+    }
+    const record = records[labels.join('.').toLowerCase()];
+    const address = message.readUInt16BE(at + 1) === 1 ? record : undefined;
+    const head = Buffer.from([
+      ...message.subarray(0, 2),
+      0x81,
+      record ? 0x80 : 0x83,
+      0,
+      1,
+      0,
+      address ? 1 : 0,
+      0,
+      0,
+      0,
+      0,
+    ]);
+    const answer = address ? [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...address] : [];
+    socket.send(
+      Buffer.concat([head, message.subarray(12, at + 5), Buffer.from(answer)]),
+      from.port,
+      from.address,
+    );
+  });
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  return {
+    address: `127.0.0.1:${socket.address().port}`,
+    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => socket.close(() => resolve())),
   };
 }
 
@@ -154,6 +195,17 @@ describe('the proxy of a run', { timeout: 30_000 }, () => {
     assert.equal(asked, 2);
   });
 
+  it('asks name servers itself, and judges what they answer', async () => {
+    await using names = await nameServer({ 'good.test': [127, 0, 0, 1], 'bad.test': [169, 254, 169, 254] });
+    const entries = ['good.test:ECHO', 'bad.test:ECHO', 'none.test:ECHO', '127.0.0.1:ECHO'];
+    await using it = await world(entries, { nameServers: [names.address] });
+    const ask = (name: string): Promise<string> =>
+      say(it.proxy.path, tunnel(`${name}:${it.echoPort}`, 'asked'));
+    assert.match(await ask('good.test'), /^HTTP\/1\.1 200 [^]*asked$/);
+    assert.match(await ask('bad.test'), /^HTTP\/1\.1 403 [^]*leads to 169\.254\.169\.254/);
+    assert.match(await ask('none.test'), /^HTTP\/1\.1 502 [^]*has no address/);
+  });
+
   it('passes on nothing that hides behind a refused request', async () => {
     await using it = await world(['127.0.0.1:WEB']);
     const hidden = get(`http://127.0.0.1:${it.webPort}/hidden`);
@@ -179,6 +231,41 @@ describe('the proxy of a run', { timeout: 30_000 }, () => {
     assert.ok(
       it.lines.some(({ message, what }) => message.endsWith('used up its network') && what === 'bytes'),
     );
+  });
+
+  it('holds a bounded number of connections of a run, whatever they are for', async () => {
+    await using it = await world(['127.0.0.1:ECHO']);
+    const held = await Promise.all(Array.from({ length: 100 }, () => open(it.proxy.path)));
+    const gone = held.map((socket) => once(socket.resume(), 'close'));
+    await Promise.all(gone.slice(64));
+    assert.equal(held.filter((socket) => !socket.destroyed).length, 64);
+    for (const socket of held) socket.destroy();
+    await Promise.all(gone);
+    const to = tunnel(`127.0.0.1:${it.echoPort}`, 'next');
+    assert.match(await say(it.proxy.path, to), /next$/);
+  });
+
+  it('outlives callers that go away in the middle', async () => {
+    const lookups = new EventEmitter();
+    const resolve = (): Promise<readonly string[]> =>
+      new Promise((answer) => lookups.emit('asked', () => answer(['127.0.0.1'])));
+    await using it = await world(['name.test:ECHO', 'name.test:WEB', '127.0.0.1:ECHO', '127.0.0.1:WEB'], {
+      resolve,
+    });
+    const requests = [
+      tunnel(`name.test:${it.echoPort}`, 'x'),
+      get(`http://name.test:${it.webPort}/`),
+      get(`http://name.test:${it.echoPort}/`, 'Content-Length: 100\r\n'),
+    ];
+    for (const text of requests) {
+      const socket = await open(it.proxy.path);
+      const asked: Promise<(() => void)[]> = once(lookups, 'asked');
+      socket.write(text);
+      const [answer] = await asked;
+      socket.destroy();
+      answer?.();
+    }
+    assert.match(await say(it.proxy.path, tunnel(`127.0.0.1:${it.echoPort}`, 'still here')), /still here$/);
   });
 
   it('lives as long as its run: open connections end with it, and its socket is gone', async () => {

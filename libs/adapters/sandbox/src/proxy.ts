@@ -30,6 +30,8 @@ export interface ProxyParts {
 
 const connectMsMax = 10_000;
 const headBytesMax = 16_384;
+/** Of a run to its proxy at one time, whatever they are for: each is a descriptor of this process. */
+const insideMax = 64;
 const portOfHttp = 80;
 
 /** Of one hop, not of the message (RFC 9110 §7.6.1). */
@@ -58,12 +60,16 @@ export class Proxy {
     this.#rules = new ProxyRules(parts.network, parts.run, parts.log, () => this.#endAll());
     this.#server = createServer({ maxHeaderSize: headBytesMax });
     this.#server.maxRequestsPerSocket = 100;
+    this.#server.maxConnections = insideMax;
+    this.#server.on('drop', () => this.#rules.countConnection());
     this.#server.on('connection', (socket) => this.#hold(socket) && this.#rules.countConnection());
     this.#server.on('connect', (request, socket, head: Buffer) => {
       if (head.length > 0) socket.unshift(head);
       this.#tunnel(request, socket).catch(() => socket.destroy());
     });
     this.#server.on('request', (request, response) => {
+      // Whoever went away meanwhile gets no answer.
+      for (const stream of [request, response]) stream.on('error', () => undefined);
       this.#forward(request, response).catch(() => response.destroy());
     });
   }
