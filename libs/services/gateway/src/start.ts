@@ -249,6 +249,7 @@ function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown, s
     ports,
     { links, catalog, states, taskIds, legacyTasks },
     (server, instance, admitted) => reportHealth(control, server, instance.instanceId, admitted),
+    ({ tenantId, name }) => state.current().servers.has(serverKey(tenantId, name)),
   );
   const dialogues = dialogueRooms(config, ports, {
     ...{ links, states, taskIds, legacyTasks, seal },
@@ -305,6 +306,7 @@ function wayOfCalls(
   { clock, random, telemetry, counter, credentials }: GatewayPorts,
   parts: Pick<ForwardParts, 'links' | 'catalog' | 'states' | 'taskIds' | 'legacyTasks'>,
   onHealth: BalanceParts['onHealth'],
+  isConfigured: (server: Server) => boolean,
 ): { readonly balance: Balancer; readonly way: Next } {
   const tried: Tried = new WeakMap();
   const pause = (delayMs: number, signal: AbortSignal): Promise<void> => pauseFor(delayMs, signal, clock);
@@ -319,7 +321,7 @@ function wayOfCalls(
   const filters = {
     measure: measureFilter(clock, telemetry),
     limit: limitFilter(clock, telemetry, counter),
-    retry: retryFilter(config.retry, { clock, random, telemetry, tried }),
+    retry: retryFilter(config.retry, { clock, random, telemetry, tried, isConfigured }),
   };
   return { balance, way: pipeline(filters, balance.next) };
 }

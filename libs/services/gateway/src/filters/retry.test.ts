@@ -27,8 +27,11 @@ function stage(outcomes: readonly (Reply | Fault | 'nobody is left')[], over = p
     tried.set(call.abort, seen.add(`i${seen.size + 1}`));
     return outcome;
   };
-  const run = retryFilter(over, { clock, random: () => 0, telemetry, tried })(attempt);
-  return { clock, telemetry, run, attempts: () => attempts };
+  let configured = true;
+  const isConfigured = (): boolean => configured;
+  const run = retryFilter(over, { clock, random: () => 0, telemetry, tried, isConfigured })(attempt);
+  const removed = (): void => void (configured = false);
+  return { clock, telemetry, run, removed, attempts: () => attempts };
 }
 
 describe('an attempt that failed', () => {
@@ -50,6 +53,16 @@ describe('an attempt that failed', () => {
     assert.equal(attempts(), 2);
     await clock.advance(1);
     assert.equal(await outcome, done);
+  });
+
+  it('is not made again at a server that was taken away meanwhile', async () => {
+    const { run, removed, attempts, clock } = stage([neverLeft, done]);
+    const outcome = run(routed({ server: one }));
+    await clock.advance(499);
+    removed();
+    await clock.advance(1);
+    assert.equal(await outcome, neverLeft);
+    assert.equal(attempts(), 1);
   });
 
   it('is not made more often than the policy says', async () => {

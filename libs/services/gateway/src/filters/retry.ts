@@ -1,6 +1,6 @@
 /** Tries again what may be tried again, within the call's deadline. */
 
-import { decideRetry, isFault, type Fault, type RetryPolicy } from '@cruvero/core';
+import { decideRetry, isFault, type Fault, type RetryPolicy, type Server } from '@cruvero/core';
 import type { Clock, Random, Telemetry } from '@cruvero/ports';
 import type { Filter, Routed } from '../pipeline.ts';
 
@@ -13,6 +13,8 @@ export interface RetryParts {
   readonly telemetry: Telemetry;
   /** Set for one call, shared with the balancer. */
   readonly tried: Tried;
+  /** False for a server that configuration no longer has, though a call that began before still does. */
+  readonly isConfigured: (server: Server) => boolean;
 }
 
 export function retryFilter(policy: RetryPolicy, parts: RetryParts): Filter {
@@ -44,6 +46,8 @@ export function retryFilter(policy: RetryPolicy, parts: RetryParts): Filter {
       if (verdict.retryInMs > 0) {
         tried.delete(call.abort);
         await pauseFor(verdict.retryInMs, call.abort.signal, clock);
+        // It was taken away meanwhile: nothing can come back that this call waits for.
+        if (!parts.isConfigured(call.server)) return cause;
       }
     }
   };
