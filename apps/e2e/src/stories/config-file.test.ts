@@ -119,8 +119,10 @@ overLayouts(
         elsewhere: { url: 'http://169.254.169.254/latest/meta-data' },
         absent: { command: 'no-such-command-anywhere' },
       };
-      await afterChange(write({ ...wrong, good: { url: second.url } }), (tools) =>
-        tools.includes('mcp.good.echo'),
+      // What comes and what goes are rows of their own, each of which may be seen first.
+      await afterChange(
+        write({ ...wrong, good: { url: second.url } }),
+        (tools) => tools.includes('mcp.good.echo') && !tools.some((name) => name.startsWith('mcp.fresh.')),
       );
       const logs = await until('the log has a word on each', async () => {
         const text = await layout().logs();
