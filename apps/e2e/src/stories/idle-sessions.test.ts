@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { startLegacyServer, type FixtureServer } from '@cruvero/testkit';
-import { api } from '../harness/api.fixture.ts';
 import type { Layout } from '../harness/layout.fixture.ts';
+import { liftRates } from '../harness/lift-rates.fixture.ts';
 import { memoryOf, probed, type Memory } from '../harness/memory.fixture.ts';
 import { startLayout } from '../harness/over-layouts.fixture.ts';
 import { inLanes, QuickClient } from '../harness/quick-client.fixture.ts';
@@ -33,16 +33,7 @@ describe('idle legacy sessions', () => {
       env: { ...probed, CRUVERO_MCPGW_SESSIONS_PER_PRINCIPAL_MAX: '20000' },
       servers: { fixture: { url: server.url } },
     });
-    const rates = { rate_limit: 100_000, rate_burst: 100_000, enforcement_mode: 'enforce' };
-    const profiles = { profiles: [{ name: 'default', ...rates }] };
-    const put = await api(
-      layout.registryUrl,
-      layout.adminKey,
-      'PUT',
-      '/admin/api/v1/policy/profiles',
-      profiles,
-    );
-    assert.equal(put.status, 200, JSON.stringify(put.body));
+    await liftRates(layout);
   });
   after(async () => {
     await layout?.stop();

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as rest } from 'node:timers/promises';
 import type { HttpHost } from '@cruvero/testkit';
-import { api } from '../harness/api.fixture.ts';
 import { flowBytes, startFlowingServer } from '../harness/flowing-server.fixture.ts';
 import type { Layout } from '../harness/layout.fixture.ts';
+import { liftRates } from '../harness/lift-rates.fixture.ts';
 import { cpuMsOf, memoryOf, probed, rssOf, type Memory } from '../harness/memory.fixture.ts';
 import { startLayout } from '../harness/over-layouts.fixture.ts';
 import { modernCall, QuickClient } from '../harness/quick-client.fixture.ts';
@@ -66,16 +66,7 @@ describe('slow readers', () => {
       env: probed,
       servers: { flowing: { url: `${server.origin}/mcp` } },
     });
-    const rates = { rate_limit: 100_000, rate_burst: 100_000, enforcement_mode: 'enforce' };
-    const profiles = { profiles: [{ name: 'default', ...rates }] };
-    const put = await api(
-      layout.registryUrl,
-      layout.adminKey,
-      'PUT',
-      '/admin/api/v1/policy/profiles',
-      profiles,
-    );
-    assert.equal(put.status, 200, JSON.stringify(put.body));
+    await liftRates(layout);
   });
   after(async () => {
     await layout?.stop();

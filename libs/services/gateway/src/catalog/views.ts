@@ -32,7 +32,7 @@ import {
   type TenantId,
 } from '@cruvero/core';
 import { serversOf } from '../control/state.ts';
-import type { Door } from '../door.ts';
+import { doorKey, type Door } from '../door.ts';
 import { unknownReason, type ServerLists } from './server-lists.ts';
 
 export interface ViewParts {
@@ -98,7 +98,7 @@ export class Views {
   ): Reply | undefined {
     const hides = kind === 'tools' && profile.enforcementMode === 'enforce' && filtersTools(profile);
     const by = hides ? profile : undefined;
-    const key = `${tenantId}/${doorName(door)}/${kind}/${era}/${by?.name ?? ''}`;
+    const key = `${tenantId}/${doorKey(door)}/${kind}/${era}/${by?.name ?? ''}`;
     const kept = this.#results.get(key);
     // A call that began under an older policy brings an older profile of the same name.
     if (kept && kept.profile === by) return kept;
@@ -211,8 +211,4 @@ function inEra(era: Era, kind: ListKind, text: string): string {
 
 function permits(profile: PolicyProfile, server: ServerName, own: string): boolean {
   return permitTool(profile, exposedName(server, own)).allowed;
-}
-
-function doorName(door: SharedDoor): string {
-  return door.door === 'virtual' ? `virtual/${door.name}` : door.names;
 }

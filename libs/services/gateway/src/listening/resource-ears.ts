@@ -4,13 +4,8 @@ import {
   exposeNotifiedUri,
   honoured,
   isFault,
-  isJsonProblem,
   mapNotifiedTaskId,
-  objectMembers,
   serverKey,
-  stringAt,
-  textOf,
-  wholeObject,
   type Instance,
   type ListenFilter,
   type Server,
@@ -19,7 +14,7 @@ import type { Feed } from '@cruvero/upstream';
 import type { Listener } from './listener.ts';
 import type { Links } from '../links.ts';
 import { findServer, uriOwner } from '../route.ts';
-import { covers, instanceFor, updatedText } from '../sessions/session-ears.ts';
+import { covers, instanceFor, subjectOf, updatedText } from '../sessions/session-ears.ts';
 import { ownerKey } from '../sessions/sessions.ts';
 import type { TaskIds } from '../task-ids.ts';
 import { plainTerms } from '../terms.ts';
@@ -149,17 +144,4 @@ const isHonoured = (reply: Awaited<ReturnType<Feed['subscribe']>> | undefined): 
 function inOrder(asked: readonly string[], served: readonly string[]): readonly string[] {
   const set = new Set(served);
   return asked.filter((one) => set.has(one));
-}
-
-function subjectOf(text: string) {
-  const members = wholeObject(text);
-  if (isJsonProblem(members)) return {};
-  const params = members.get('params');
-  const own = params && textOf(text, params);
-  const inside = own === undefined ? undefined : objectMembers(own, 0);
-  const member = (name: string): string | undefined =>
-    own === undefined || inside === undefined || isJsonProblem(inside)
-      ? undefined
-      : stringAt(own, inside.get(name));
-  return { method: stringAt(text, members.get('method')), uri: member('uri'), taskId: member('taskId') };
 }

@@ -3,9 +3,9 @@
 import {
   exposeNotifiedUri,
   isJsonProblem,
-  isObjectAt,
   objectMembers,
   stringAt,
+  textOf,
   wholeObject,
   type Fault,
   type Instance,
@@ -113,12 +113,22 @@ export function takeHeard(session: ClientSession, { server, shared, text }: Hear
 }
 
 function updatedUri(text: string): string | undefined {
+  const { method, uri } = subjectOf(text);
+  return method === 'notifications/resources/updated' ? uri : undefined;
+}
+
+/** What a notification is, and which resource or task it is about. */
+export function subjectOf(text: string) {
   const members = wholeObject(text);
-  if (isJsonProblem(members) || stringAt(text, members.get('method')) !== 'notifications/resources/updated')
-    return undefined;
+  if (isJsonProblem(members)) return {};
   const params = members.get('params');
-  const inner = params && isObjectAt(text, params) ? objectMembers(text, params.start) : undefined;
-  return inner === undefined || isJsonProblem(inner) ? undefined : stringAt(text, inner.get('uri'));
+  const own = params && textOf(text, params);
+  const inside = own === undefined ? undefined : objectMembers(own, 0);
+  const member = (name: string): string | undefined =>
+    own === undefined || inside === undefined || isJsonProblem(inside)
+      ? undefined
+      : stringAt(own, inside.get(name));
+  return { method: stringAt(text, members.get('method')), uri: member('uri'), taskId: member('taskId') };
 }
 
 /** A server may tell of a part of what was subscribed to (MCP, "Resources", subscriptions). */
