@@ -52,6 +52,7 @@ describe('npm test', () => {
     );
     assert.ok(!places.includes(-1), said);
     assert.match(said, /✖ libs\/adapters\/x\/src\/b\.test\.ts: a suite › is not fine[^]*1 !== 2/);
+    assert.match(said, /FAIL .* libs\/adapters\/x\/src\/b\.test\.ts\n +✖ a suite › is not fine: .+\n/);
   });
 
   it('runs only what is asked for', async () => {

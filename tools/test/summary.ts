@@ -2,10 +2,17 @@
 
 import type { FileResult } from './test-file.ts';
 
+const namedMax = 10;
+
+/** What failed is named at once, a line each: whoever reads only a part of a long log finds it there. */
 export function fileLine(result: FileResult): string {
   const word = result.failed > 0 ? 'FAIL' : 'ok';
   const tests = String(result.passed + result.failed + result.skipped);
-  return `  ${word.padEnd(4)} ${seconds(result.tookMs).padStart(7)} ${tests.padStart(4)}  ${result.path}`;
+  const line = `  ${word.padEnd(4)} ${seconds(result.tookMs).padStart(7)} ${tests.padStart(4)}  ${result.path}`;
+  const named = result.failures.slice(0, namedMax).map(({ test, error }) => {
+    return `       ✖ ${test}: ${error.split('\n', 1)[0] ?? ''}`;
+  });
+  return [line, ...named].join('\n');
 }
 
 export function phaseLine(name: string, results: readonly FileResult[], tookMs: number): string {

@@ -27,6 +27,18 @@ export async function announceStored(
   await Promise.all(Array.from({ length: atOnce }, work));
 }
 
+/** How many events the registry was handed and has not acknowledged. */
+export async function eventsInHand({ natsUrl, folder }: Pick<Layout, 'natsUrl' | 'folder'>): Promise<number> {
+  const ran = await runProgram({
+    file: 'apps/event-bus/src/main.ts',
+    args: ['consumers', '--format', 'json'],
+    env: { CRUVERO_NATS_URL: natsUrl, NODE_COMPILE_CACHE: join(folder, 'compiled') },
+  });
+  assert.equal(ran.code, 0, ran.stderr);
+  const all = JSON.parse(ran.stdout) as readonly { readonly name: string; readonly unacknowledged: number }[];
+  return all.find(({ name }) => name === 'registry')?.unacknowledged ?? 0;
+}
+
 async function announce(
   { natsUrl, folder }: Pick<Layout, 'natsUrl' | 'folder'>,
   { server, endpoint }: Announcement,

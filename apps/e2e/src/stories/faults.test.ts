@@ -8,7 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import type { JsonObject } from '@cruvero/core';
 import { startLegacyServer, startModernServer, type FixtureServer } from '@cruvero/testkit';
 import type { Stack } from '@cruvero/stack';
-import { announceStored } from '../harness/announce-stored.fixture.ts';
+import { announceStored, eventsInHand } from '../harness/announce-stored.fixture.ts';
 import { api } from '../harness/api.fixture.ts';
 import { check, startCallers, type Callers } from '../harness/callers.fixture.ts';
 import { connect } from '../harness/clients.fixture.ts';
@@ -152,6 +152,20 @@ describe('while callers call', () => {
     });
     t.diagnostic(`20 of 20 known and 10 of 10 listed ${ms} ms after the registry was back`);
     assert.equal((await rawCall(layout, 'mcp.guest-18.echo', { text: 'here' })).status, 200);
+    assert.deepEqual(check(callers.history, killedMs, performance.now()).failures, []);
+  });
+
+  it('goes on soon after the registry died with an event in hand', async (t) => {
+    const killedMs = performance.now();
+    await stack.postgres.kill('SIGKILL');
+    await announceStored(layout, [{ server: 'in-hand', endpoint: guests.url }]);
+    await until('the registry has an event in hand', async () => (await eventsInHand(layout)) === 1);
+    await stack.services.registry.kill('SIGKILL');
+    await stack.postgres.restart();
+    await stack.services.registry.restart();
+    const listed = async (): Promise<boolean> => (await listedServers(layout)).has('in-hand');
+    const { ms } = await timed(() => until('in-hand is listed', listed, convergesWithinMs));
+    t.diagnostic(`the server that was in hand listed ${ms} ms after the registry was back`);
     assert.deepEqual(check(callers.history, killedMs, performance.now()).failures, []);
   });
 

@@ -131,7 +131,9 @@ export class Consumption implements Subscription {
       message.ack();
     } catch (error) {
       const fields = { subject, sequence, deliveryCount, error: String(error) };
-      this.#options.log.warn('a handler of a consumer threw; the message comes again', fields);
+      const { log } = this.#options;
+      const say = deliveryCount % 50 === 1 ? log.warn : log.debug;
+      say.call(log, 'a handler of a consumer threw; the message comes again', fields);
       if (deliveryCount >= this.#consume.deliveriesMax) message.term();
       else message.nak(redeliveryPauseMs(deliveryCount, this.#consume.ackWaitMs));
     }

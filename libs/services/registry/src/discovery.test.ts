@@ -359,6 +359,24 @@ describe('the consumer', () => {
     );
   });
 
+  it('gives an event up after five failures of another kind, and does not count the store among them', async () => {
+    await using world = new World();
+    await world.start();
+    world.fragile.away = true;
+    await world.say('announce', announceOf('weather'));
+    await world.say('announce', announceOf('news'));
+    await world.clock.advance(60_000);
+    Object.assign(world.fragile, { away: false, broken: true });
+    await world.clock.advance(3_000);
+    assert.equal(world.done(), 0);
+    for (let step = 0; step < 150 && world.done() === 0; step += 1) await world.clock.advance(100);
+    world.fragile.broken = false;
+    await world.clock.advance(1_000);
+    await until('the next one is done', () => world.done() === 2);
+    assert.deepEqual(world.outcomes(), { 'mcp.announce failed': 1, 'mcp.announce applied': 1 });
+    assert.equal(await server(world), undefined);
+  });
+
   it('waits for a bus that is away at start', async () => {
     await using world = new World();
     world.broker.setReachable(false);

@@ -40,16 +40,18 @@ export interface DiscoveryParts {
 }
 
 /** The store away is no reason to give a message up: the stream's own age limit is. */
-const deliveriesMax = 10_000;
+const deliveriesMax = 100_000;
 /**
  * A message that fails this often for another reason than the store is a bug, and must not hold up the
  * others.
  */
 const failuresMax = 5;
 const serversMax = 10_000;
-const ackWaitMs = 30_000;
-const pauseMs = 500;
-const pausesMax = 40;
+/**
+ * What a dead registry, or a dead bus, had in hand stands still for this long, and all behind it. Who works longer on
+ * an event than this may see it twice, and counts it once.
+ */
+const ackWaitMs = 3_000;
 const retryMs = 2_000;
 
 type Step = (tx: StoreTransaction) => Promise<Applied>;
@@ -102,6 +104,8 @@ export class Discovery {
   #subscription: Subscription | undefined;
   #opening = false;
   #closed = false;
+  #storeIsAway = false;
+  #failed = { sequence: 0, times: 0 };
 
   constructor(config: RegistryConfig, parts: DiscoveryParts) {
     this.#config = config;
@@ -149,7 +153,7 @@ export class Discovery {
     return undefined;
   }
 
-  /** Resolving acknowledges the message; rejecting has it brought again. */
+  /** Resolving acknowledges the message; rejecting has it brought again, before any later one. */
   async #take(message: BusMessage): Promise<void> {
     const { log, metrics, apply } = this.#parts;
     const event = read(message.body, apply);
@@ -162,17 +166,31 @@ export class Discovery {
       return;
     }
     try {
-      const applied = await this.#onceStoreIsThere(() => this.#apply(event));
+      const applied = await this.#apply(event);
+      this.#storeIsAway = false;
       metrics.events.add(1, { type: event.type, outcome: applied.outcome });
       if (applied.outcome === 'refused') {
         log.warn('event refused', { type: event.type, server: event.server, problem: applied.detail });
       }
       if (applied.outcome === 'applied') this.#parts.changed();
     } catch (error) {
-      if (error instanceof StoreUnavailable || (message.deliveryCount ?? 1) < failuresMax) throw error;
+      if (error instanceof StoreUnavailable) this.#sayStoreIsAway(error);
+      if (error instanceof StoreUnavailable || this.#failuresOf(message) < failuresMax) throw error;
       log.error('event given up', { type: event.type, server: event.server, error });
       metrics.events.add(1, { type: event.type, outcome: 'failed' });
     }
+  }
+
+  /** How often this message has failed for another reason than the store: one message is in hand at a time. */
+  #failuresOf({ sequence = 0 }: BusMessage): number {
+    const times = this.#failed.sequence === sequence ? this.#failed.times + 1 : 1;
+    this.#failed = { sequence, times };
+    return times;
+  }
+
+  #sayStoreIsAway({ message }: StoreUnavailable): void {
+    if (!this.#storeIsAway) this.#parts.log.warn('the store is away; events wait', { detail: message });
+    this.#storeIsAway = true;
   }
 
   async #apply(event: Decoded): Promise<Applied> {
@@ -188,19 +206,6 @@ export class Discovery {
       const first = await tx.firstSight(`${event.tenantId}/${event.type}/${event.eventId}`);
       return first ? event.step(tx) : { outcome: 'duplicate' };
     });
-  }
-
-  /** Waits here rather than sending the message back: later ones then cannot overtake it. */
-  async #onceStoreIsThere<T>(work: () => Promise<T>): Promise<T> {
-    for (let paused = 0; ; paused += 1) {
-      try {
-        return await work();
-      } catch (error) {
-        if (!(error instanceof StoreUnavailable) || paused >= pausesMax || this.#closed) throw error;
-        if (paused === 0) this.#parts.log.warn('the store is away; events wait', { detail: error.message });
-        await new Promise<void>((resolve) => void this.#parts.clock.after(pauseMs, resolve));
-      }
-    }
   }
 
   async close(): Promise<void> {

@@ -48,18 +48,28 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
   throw new Error(`this never came true: ${what}`);
 }
 
-/** The store, until `away` is set: then every call rejects the way a lost database does. */
-export function fragile(store: ServerStore): { readonly store: ServerStore; away: boolean } {
+export interface FragileStore {
+  readonly store: ServerStore;
+  /** Every call rejects the way a lost database does. */
+  away: boolean;
+  /** Every call rejects the way a bug does. */
+  broken: boolean;
+}
+
+/** The store, until something is set. */
+export function fragile(store: ServerStore): FragileStore {
   const state = {
     away: false,
+    broken: false,
     store: new Proxy(store, {
       get: (target, name) => {
         const member: unknown = Reflect.get(target, name);
         if (typeof member !== 'function') return member;
-        return (...args: unknown[]): unknown =>
-          state.away
-            ? Promise.reject(new StoreUnavailable('away for a test'))
-            : Reflect.apply(member, target, args);
+        return (...args: unknown[]): unknown => {
+          if (state.away) return Promise.reject(new StoreUnavailable('away for a test'));
+          if (state.broken) return Promise.reject(new Error('broken for a test'));
+          return Reflect.apply(member, target, args);
+        };
       },
     }),
   };
