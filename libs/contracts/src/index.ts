@@ -9,6 +9,7 @@ export * from './credential-seal.ts';
 export * from './credential-use.ts';
 export * from './decode.ts';
 export * from './lifecycle.ts';
+export * from './lifecycle-event.ts';
 export * from './mcp-servers-file.ts';
 export * from './registry-rest.ts';
 export * from './subjects.ts';

@@ -26,6 +26,7 @@ export * from './era/batch.ts';
 export * from './era/capabilities.ts';
 export * from './era/classify.ts';
 export * from './era/listen.ts';
+export * from './era/log-levels.ts';
 export * from './era/message.ts';
 export * from './era/outbound.ts';
 export * from './era/param-headers.ts';

@@ -152,24 +152,26 @@ export class Grounds implements AsyncDisposable {
     await this.admin('DELETE', `${mount}/${path}${integration}`, undefined, namespace);
   }
 
-  provider(
-    more: Partial<VaultConfig> = {},
-    clock: Clock = realClock,
-    log: Log = new MemoryTelemetry().log,
-  ): CredentialProvider {
-    const auth: VaultAuth = { kind: 'token', token: new SecretText(this.target.token) };
-    const config: VaultConfig = {
+  /** All but how to log in. */
+  get settings(): Omit<VaultConfig, 'auth'> {
+    return {
       address: this.target.address,
-      auth,
       authNamespace: '',
       path: this.path,
       namespaces: this.#inNamespaces ? 'auto' : 'no',
       kvVersion: 'auto',
       dynamic: new Map<Integration, string>(),
       timeoutMs: 5_000,
-      ...more,
     };
-    return openVault(config, { clock, random: () => 0.5, log });
+  }
+
+  provider(
+    more: Partial<VaultConfig> = {},
+    clock: Clock = realClock,
+    log: Log = new MemoryTelemetry().log,
+  ): CredentialProvider {
+    const auth: VaultAuth = { kind: 'token', token: new SecretText(this.target.token) };
+    return openVault({ ...this.settings, auth, ...more }, { clock, random: () => 0.5, log });
   }
 
   /** Last first; one that fails does not keep the others. */

@@ -1,6 +1,15 @@
 /** Tells the bus that this server is here: announced until that is stored, a heartbeat while it lives, a word at its end. */
 
-import { decode, isDecodeProblem, lifecycleSubjects, streams, verdictSchema } from '@cruvero/contracts';
+import {
+  decode,
+  isDecodeProblem,
+  lifecycleEvent,
+  lifecycleSubjects,
+  streams,
+  verdictSchema,
+  type LifecycleEvent,
+  type LifecycleType,
+} from '@cruvero/contracts';
 import type { InstanceId, JsonObject, ServerName, TenantId } from '@cruvero/core';
 import type { Bus, Clock, Log, Subscription, Timer } from '@cruvero/ports';
 
@@ -114,17 +123,9 @@ export class Announcer {
     void this.#parts.bus.publish(this.#subjects.heartbeat, body);
   }
 
-  #event(type: string, payload: JsonObject): { readonly id: string; readonly body: JsonObject } {
+  #event(type: LifecycleType, payload: JsonObject): LifecycleEvent {
     const { newEventId, clock, tenantId } = this.#parts;
-    const id = newEventId();
-    const body = {
-      event_type: type,
-      event_id: id,
-      timestamp: new Date(clock.nowMs()).toISOString(),
-      ...(tenantId === undefined ? {} : { tenant_id: tenantId }),
-      payload,
-    };
-    return { id, body };
+    return lifecycleEvent(type, payload, { id: newEventId(), atMs: clock.nowMs(), tenantId });
   }
 
   /** Tried for a bounded time: whoever misses it sees the heartbeats stop. */

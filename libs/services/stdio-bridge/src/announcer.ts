@@ -1,6 +1,15 @@
 /** Tells the bus of one instance: announced until stored, a heartbeat while it lives, deregistered at its end. */
 
-import { decode, isDecodeProblem, lifecycleSubjects, streams, verdictSchema } from '@cruvero/contracts';
+import {
+  decode,
+  isDecodeProblem,
+  lifecycleEvent,
+  lifecycleSubjects,
+  streams,
+  verdictSchema,
+  type LifecycleEvent,
+  type LifecycleType,
+} from '@cruvero/contracts';
 import type { InstanceId, Json, JsonObject, ServerName, TenantId } from '@cruvero/core';
 import type { Bus, BusFault, Clock, Log, Subscription, Timer } from '@cruvero/ports';
 import type { Listing } from './listing.ts';
@@ -168,17 +177,9 @@ export class Announcer {
     };
   }
 
-  #event(type: string, payload: JsonObject): { readonly id: string; readonly body: Json } {
+  #event(type: LifecycleType, payload: JsonObject): LifecycleEvent {
     const { newEventId, clock, tenantId } = this.#parts;
-    const id = newEventId();
-    const body = {
-      event_type: type,
-      event_id: id,
-      timestamp: new Date(clock.nowMs()).toISOString(),
-      ...(tenantId === undefined ? {} : { tenant_id: tenantId }),
-      payload,
-    };
-    return { id, body };
+    return lifecycleEvent(type, payload, { id: newEventId(), atMs: clock.nowMs(), tenantId });
   }
 
   /** Lost while disconnected: the next one comes, and an announcement follows the reconnect. */

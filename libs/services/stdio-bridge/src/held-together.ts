@@ -1,10 +1,16 @@
 /** Requests by which a child holds something for a session, where it holds it for many sessions at once. */
 
-import { changeMembers, isFault, readMessage, stringParam, type RequestMessage } from '@cruvero/core';
+import {
+  changeMembers,
+  isFault,
+  logLevels,
+  readMessage,
+  stringParam,
+  type RequestMessage,
+} from '@cruvero/core';
 import { json, refusal } from './answers.ts';
 import { ask, type Asking, type Exchanged, type ExchangeParts } from './asking.ts';
 import type { Instance } from './instance.ts';
-import { logLevels } from './log-levels.ts';
 import type { OwnChild } from './own-child.ts';
 import type { BridgeSession } from './sessions.ts';
 

@@ -3,17 +3,7 @@
  * session hears only what it asked for.
  */
 
-/** From talkative to terse (MCP 2025-11-25, "Log Levels"). */
-export const logLevels: readonly string[] = [
-  'debug',
-  'info',
-  'notice',
-  'warning',
-  'error',
-  'critical',
-  'alert',
-  'emergency',
-];
+import { logLevels } from '@cruvero/core';
 
 export class LogLevels {
   /** By session, as an index of `logLevels`. */

@@ -1,6 +1,6 @@
 /** What the tools of the suite's servers do, written once for both eras. */
 
-import { isJsonObject, type Json, type JsonObject } from '@cruvero/core';
+import { isJsonObject, logLevels, type Json, type JsonObject } from '@cruvero/core';
 import { exoticContent, exoticMembers, exoticMeta, noteUri, peculiarState, tasksExtension } from './offer.ts';
 import type { World } from './world.ts';
 
@@ -30,18 +30,6 @@ export class CallError extends Error {
     this.data = data;
   }
 }
-
-/** Levels of notifications/message, lowest first. */
-const levels: readonly string[] = [
-  'debug',
-  'info',
-  'notice',
-  'warning',
-  'error',
-  'critical',
-  'alert',
-  'emergency',
-];
 
 const said = (text: string, structured: JsonObject = {}): string =>
   JSON.stringify({ content: [{ type: 'text', text }], structuredContent: { tag: text, ...structured } });
@@ -128,9 +116,9 @@ async function gather(call: Call): Promise<string> {
 }
 
 function log(call: Call): string {
-  const lowest = call.logLevel === undefined ? levels.length : levels.indexOf(call.logLevel);
+  const lowest = call.logLevel === undefined ? logLevels.length : logLevels.indexOf(call.logLevel);
   for (const level of ['debug', 'info', 'warning', 'error'])
-    if (levels.indexOf(level) >= lowest)
+    if (logLevels.indexOf(level) >= lowest)
       call.notify('notifications/message', { level, logger: 'suite', data: `${level} of ${call.tag}` });
   return said(call.tag);
 }

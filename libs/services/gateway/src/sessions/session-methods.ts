@@ -2,6 +2,7 @@
 
 import {
   isFault,
+  logLevels,
   paramsFrom,
   serverKey,
   stringParam,
@@ -26,17 +27,6 @@ export interface SessionMethodParts {
   readonly links: Links;
 }
 
-/** RFC 5424, as MCP names them. */
-const levels: ReadonlySet<string> = new Set([
-  'debug',
-  'info',
-  'notice',
-  'warning',
-  'error',
-  'critical',
-  'alert',
-  'emergency',
-]);
 const urisMax = 1_000;
 const done: Reply = { kind: 'result', text: '{}' };
 
@@ -118,8 +108,8 @@ export class SessionMethods {
   /** Where the server has no say in it, the gateway keeps the level and tells modern servers with each request. */
   async #setLevel(call: Permitted, session: ClientSession): Promise<Reply | Fault> {
     const level = stringParam(call.message.params, 'level');
-    if (level === undefined || !levels.has(level))
-      return { fault: 'bad_params', detail: `params.level is one of: ${[...levels].join(', ')}.` };
+    if (level === undefined || !logLevels.includes(level))
+      return { fault: 'bad_params', detail: `params.level is one of: ${logLevels.join(', ')}.` };
     session.logLevel = level;
     session.logLevelAtMs = this.#parts.clock.nowMs();
     this.#parts.sessions.changed(session, { change: 'level', atMs: session.logLevelAtMs, level });
