@@ -193,6 +193,25 @@ describe('subscriptions of a legacy feed', () => {
     feed.close();
   });
 
+  it('are heard around, and may be asked about, on the stream of their answer', async () => {
+    const answers = new FakeStreams();
+    const { link, peer, gets } = stage(answers.script);
+    const { feed, heard } = listen(link, alice, everything, () =>
+      Promise.resolve({ kind: 'result', text: '{"roots":[]}' }),
+    );
+    await gets.nth(0);
+    const subscribed = feed.subscribe('a://1', new AbortController());
+    const stream = await answers.nth(0);
+    stream.send({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info' } });
+    stream.send(question('q', 'roots/list', {}));
+    await until(() => answersTo(peer, 'q').length === 1);
+    stream.send({ jsonrpc: '2.0', id: answers.seen(0).message['id'] ?? null, result: {} });
+    assert.partialDeepStrictEqual(await subscribed, { kind: 'result' });
+    assert.equal(heard.length, 1);
+    assert.deepEqual(answersTo(peer, 'q')[0]?.['result'], { roots: [] });
+    feed.close();
+  });
+
   it('may be wanted from the beginning', async () => {
     const { link, peer, gets } = stage();
     const { feed } = listen(link, alice, { ...nothing, uris: ['a://1', 'a://2'] });

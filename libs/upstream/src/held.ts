@@ -121,8 +121,8 @@ export class Held {
     const { peer, bounds, ports, onGone } = this.#parts;
     const each = (tell: (listener: Listener) => void): void => [...this.#listeners].forEach(tell);
     this.#ear = new Ear(peer, session, bounds, ports, {
-      onNotification: (notification) => this.#heard(notification),
-      onRequest: (request) => this.#asked(session, request),
+      onNotification: (notification) => this.heard(notification),
+      onRequest: (request) => this.asked(session, request),
       onOpen: (missed) => each((listener) => listener.onOpen(missed)),
       onWaiting: (fault) => each((listener) => listener.onWaiting(fault)),
       onNone: () => {
@@ -156,7 +156,8 @@ export class Held {
     for (const { questions } of [...this.#calls, ...this.#listeners]) if (questions.cancel(idText)) return;
   }
 
-  #heard(notification: ServerNotification): void {
+  /** What came on the session's own stream, or on that of a request of the session itself. */
+  heard(notification: ServerNotification): void {
     if (notification.method === 'notifications/cancelled') return this.#cancelled(notification);
     const call = this.#callOf(notification);
     if (call) return call.onNotification?.(notification.text);
@@ -185,7 +186,7 @@ export class Held {
   }
 
   /** To the call that has the session for itself, else to a feed, else to the one call there is. */
-  #asked(session: Session, request: ServerRequest): void {
+  asked(session: Session, request: ServerRequest): void {
     const calls = [...this.#calls].filter(({ questions }) => questions.canAnswer);
     const only = calls.length === 1 ? calls[0]?.questions : undefined;
     const listening = [...this.#listeners].find(({ questions }) => questions.canAnswer)?.questions;

@@ -63,7 +63,10 @@ export class Legacy {
     return answered;
   }
 
-  /** A request of the session itself, such as a subscription; it waits for no other. */
+  /**
+   * A request of the session itself, such as a subscription; it waits for no other, and what the server says and asks
+   * meanwhile is for those who listen to the session.
+   */
   plain(
     terms: SessionTerms,
     method: string,
@@ -72,13 +75,15 @@ export class Legacy {
     seat: Seat = 'first',
   ): Promise<Answered | Fault> {
     const idText = this.#hooks.nextIdText();
-    return this.#over(terms, signal, seat, (session) =>
+    return this.#over(terms, signal, seat, (session, held) =>
       this.#post({
         body: requestText(idText, method, JSON.stringify(params)),
         headers: sessionHeaders(session),
         idText,
         signal,
         wholeMs: this.#bounds.timeoutMs,
+        onNotification: (notification) => held.heard(notification),
+        onRequest: (request) => held.asked(session, request),
       }),
     );
   }

@@ -21,6 +21,7 @@ import { argumentsOf } from '../harness/arguments.fixture.ts';
 import { connect, type ClientKind, type StoryClient } from '../harness/clients.fixture.ts';
 import { modernCommand, referenceServers } from '../harness/config-file.fixture.ts';
 import { direct } from '../harness/direct.fixture.ts';
+import { startEverything, type EverythingServer } from '../harness/everything.fixture.ts';
 import type { Layout } from '../harness/layout.fixture.ts';
 import { overLayouts } from '../harness/over-layouts.fixture.ts';
 import {
@@ -104,6 +105,17 @@ const everything: Subject = {
   ],
   direct: () => direct(referenceServers('/nowhere')['everything'] ?? assert.fail()),
 };
+
+/** The same over HTTP, beside the same process without a gateway. */
+const everythingOver = (name: string, url: () => string): Subject => ({
+  ...everything,
+  name: nameOf(name),
+  left: {
+    ...everything.left,
+    'gzip-file-as-resource': 'a file made in one session goes when another session makes it too',
+  },
+  direct: () => connect('legacy', { url: url().replace(/\/mcp$/, '') }),
+});
 
 /** The fixtures of testkit, whose definitions and results are full of members that no schema knows. */
 const fixture = (label: string, kind: ClientKind, server: () => FixtureServer): Subject => ({
@@ -258,19 +270,29 @@ function differ(subject: Subject, layout: () => Layout): void {
 let legacyServer: FixtureServer;
 let sseServer: FixtureServer;
 let modernServer: FixtureServer;
+let everythingHttp: EverythingServer;
+let everythingSse: EverythingServer;
 before(async () => {
+  [everythingHttp, everythingSse] = await Promise.all([startEverything('http'), startEverything('sse')]);
   legacyServer = await startLegacyServer({ serverName: 'old', toolsPerPage: 5 });
   // What comes over HTTP+SSE is compared with the same catalogue over Streamable HTTP.
   sseServer = await startLegacySseServer({ serverName: 'old', toolsPerPage: 5 });
   modernServer = await startModernServer({ serverName: 'new', toolsPerPage: 5 });
 });
-after(() => Promise.all([legacyServer.close(), sseServer.close(), modernServer.close()]));
+after(() =>
+  Promise.all([
+    ...[legacyServer, sseServer, modernServer].map((server) => server?.close()),
+    ...[everythingHttp, everythingSse].map((server) => server?.[Symbol.asyncDispose]()),
+  ]),
+);
 
 overLayouts(
   'results through the gateway equal direct ones',
   () => ({
     servers: {
       everything: referenceServers('/nowhere')['everything'] ?? assert.fail(),
+      'everything-http': { url: everythingHttp.url },
+      'everything-sse': { type: 'sse', url: everythingSse.url },
       old: { url: legacyServer.url },
       older: { type: 'sse', url: sseServer.url },
       new: { url: modernServer.url },
@@ -279,6 +301,12 @@ overLayouts(
   }),
   (layout) => {
     differ(everything, layout);
+    // What comes over HTTP+SSE is compared with the same server over Streamable HTTP.
+    for (const name of ['everything-http', 'everything-sse'])
+      differ(
+        everythingOver(name, () => everythingHttp.url),
+        layout,
+      );
     differ(
       fixture('old', 'legacy', () => legacyServer),
       layout,

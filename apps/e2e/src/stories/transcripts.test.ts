@@ -17,8 +17,8 @@ import {
   type TranscriptClient,
   type Way,
 } from '../harness/transcript-client.fixture.ts';
+import { assertSameProgress, comparable } from '../harness/transcript-compare.fixture.ts';
 import { until } from '../harness/until.fixture.ts';
-import { timeless, withoutEra } from '../harness/view.fixture.ts';
 
 /** Another seed, other arguments: `TRANSCRIPT_SEED=7 node --test …`. */
 const seed = Number(process.env['TRANSCRIPT_SEED'] ?? 20_260_728);
@@ -155,32 +155,6 @@ function stepsOf(tools: readonly Json[], { left, given, steps }: Offer): readonl
     }));
   });
   return [...calls, ...steps];
-}
-
-/** Times, and the ids that a server makes up, are the only things in which two answers may differ. */
-function comparable(transcript: Transcript, sameEra: boolean): unknown {
-  const { outcome, progress: _progress, ...rest } = transcript;
-  const text = JSON.stringify({ ...rest, outcome: sameEra ? outcome : withoutEra(outcome) });
-  // To a client of the other era it is an unnamed failure: the number is of 2026-07-28 only.
-  const inBoth = sameEra ? text : text.replace('"code":-32021', '"code":-32603');
-  const uuid = /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/g;
-  return timeless(JSON.parse(inBoth.replace(uuid, 'uuid')) as unknown);
-}
-
-/** The v2 SDK tells its application of each round of questions as of progress. */
-const isOwnWord = ({ message }: JsonObject): boolean => /^Fulfilling input required/.test(String(message));
-
-/** The SDKs drop progress that comes in one piece with what ends the request: the last step may be missing, on either side. */
-function assertSameProgress(got: Transcript, direct: Transcript): void {
-  const own = ({ progress }: Transcript): readonly JsonObject[] =>
-    progress.filter((step) => !isOwnWord(step));
-  const [a, b] = [own(got), own(direct)];
-  const both = Math.min(a.length, b.length);
-  assert.deepEqual(a.slice(0, both), b.slice(0, both));
-  assert.ok(
-    Math.max(a.length, b.length) - both <= 1,
-    `progress ${JSON.stringify(a)}, directly ${JSON.stringify(b)}`,
-  );
 }
 
 const toolsOf = async (client: TranscriptClient): Promise<readonly Json[]> => {
