@@ -17,7 +17,7 @@ import type { Permitted } from '../pipeline.ts';
 import { findServer, uriOwner } from '../route.ts';
 import { termsOfSession } from '../terms.ts';
 import type { ClientSession, SessionChange } from './client-session.ts';
-import { instanceFor, type SessionEars } from './session-ears.ts';
+import { instanceFor, subjectOf, type SessionEars } from './session-ears.ts';
 import type { ClientSessions } from './sessions.ts';
 
 export interface SessionMethodParts {
@@ -113,7 +113,11 @@ export class SessionMethods {
     session.logLevel = level;
     session.logLevelAtMs = this.#parts.clock.nowMs();
     this.#parts.sessions.changed(session, { change: 'level', atMs: session.logLevelAtMs, level });
-    const request = plainRequest(call, call.abort);
+    // What servers log meanwhile goes where the client hears the answer.
+    const onNotification = (text: string): void => {
+      if (subjectOf(text).method === 'notifications/message') call.caller.notify(text);
+    };
+    const request = { ...plainRequest(call, call.abort), onNotification };
     const told = await Promise.all(
       this.#serversOf(call, session).map((server) => this.#tellLevel(request, session, server)),
     );
