@@ -10,6 +10,24 @@ export function backoffMs(failures: number, random: Random): number {
   return Math.min(mostMs, firstMs * 2 ** Math.min(failures, 16)) * (0.5 + random() / 2);
 }
 
+/** Resolves with the promise, or after the time, or as soon as the signal is aborted; true where the time was over first. */
+export async function isLate(
+  promise: Promise<void>,
+  boundMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { promise: over, resolve } = Promise.withResolvers<boolean>();
+  const timer = clock.after(boundMs, () => resolve(true));
+  const gaveUp = (): void => resolve(false);
+  signal.addEventListener('abort', gaveUp);
+  if (signal.aborted) gaveUp();
+  const late = await Promise.race([promise.then(() => false), over]);
+  timer.cancel();
+  signal.removeEventListener('abort', gaveUp);
+  return late;
+}
+
 /** Resolves after the time, or as soon as the signal is aborted. */
 export function pause(delayMs: number, clock: Clock, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

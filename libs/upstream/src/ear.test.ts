@@ -96,13 +96,48 @@ describe('the stream of a session', () => {
     });
   }
 
-  it('that is never answered holds nobody up', async () => {
-    const { clock, peer, call } = eared(() => 'silence', 'http', { timeoutMs: 1_000 });
-    const one = await call('one', { timeoutMs: 60_000 });
-    await clock.advance(5_000);
+  it('is open before the call is sent in which a server may ask over it', async () => {
+    const gets = new FakeStreams();
+    const asked = Promise.withResolvers<void>();
+    const { clock, peer, call } = eared(async (seen) => {
+      await asked.promise;
+      return gets.script(seen);
+    });
+    const calling = call('one');
+    await until(() => peer.count('GET') === 1);
+    await settle();
+    assert.equal(peer.count('tools/call'), 0);
+    asked.resolve();
+    assert.ok(!isFault(await (await calling).done()));
+    assert.equal(clock.pending, 0, 'no timer is left');
+  });
+
+  it('that is never answered holds one call up for a second, and no other', async () => {
+    const { clock, peer, call } = eared(() => 'silence', 'http', { timeoutMs: 5_000 });
+    const calling = call('one', { timeoutMs: 60_000 });
+    await until(() => peer.count('GET') === 1);
+    await clock.advance(999);
+    assert.equal(peer.count('tools/call'), 0);
+    await clock.advance(1);
+    const one = await calling;
+    await clock.advance(10_000);
     assert.ok(!isFault(await one.done()));
     await settle();
     assert.equal(peer.count('GET'), 1);
+    assert.ok(!isFault(await (await call('two')).done()));
+    assert.equal(peer.count('GET'), 2);
+    await settle();
+    assert.equal(clock.pending, 0);
+  });
+
+  it('that is waited for does not outlive a caller that gives up', async () => {
+    const { clock, peer, call } = eared(() => 'silence');
+    const abort = new AbortController();
+    void call('one', { abort }).catch(() => undefined);
+    await until(() => peer.count('GET') === 1);
+    abort.abort();
+    await settle();
+    assert.equal(peer.count('tools/call'), 0);
     assert.equal(clock.pending, 0);
   });
 

@@ -3,9 +3,10 @@
 import { isFault, type Fault, type JsonObject, type Reply } from '@cruvero/core';
 import type { Clock } from '@cruvero/ports';
 import type { AnswerQuestion, SessionTerms } from './ask.ts';
-import { pause } from './backoff.ts';
+import { isLate } from './backoff.ts';
 import type { Answered } from './exchange.ts';
 import { unanswered, upstreamBroken } from './faults.ts';
+import { streamWaitMs } from './held.ts';
 import { nothing, type Hearing, type HearingEvents, type Over } from './hearing.ts';
 import type { Legacy } from './legacy.ts';
 import type { Peer } from './peer.ts';
@@ -23,9 +24,6 @@ export interface LegacyHearingParts {
   readonly onRequest: AnswerQuestion | undefined;
   readonly clock: Clock;
 }
-
-/** Some servers send the head of the stream only with its first event: it is not waited for longer. */
-const streamWaitMs = 1_000;
 
 export class LegacyHearing implements Hearing {
   readonly era = 'legacy';
@@ -98,9 +96,7 @@ export class LegacyHearing implements Hearing {
 
   /** What changes right behind the answer must find the stream open over which it is told. */
   async subscribe(uri: string, signal: AbortSignal): Promise<Reply | Fault> {
-    const waited = new AbortController();
-    await Promise.race([this.#tried.promise, pause(streamWaitMs, this.#parts.clock, waited.signal)]);
-    waited.abort();
+    await isLate(this.#tried.promise, streamWaitMs, this.#parts.clock, signal);
     const reply = await this.#reply('resources/subscribe', { uri }, signal);
     if (!isFault(reply) && reply.kind === 'result') this.#parts.wanted.add(uri);
     return reply;

@@ -2,6 +2,7 @@
 
 import { canAnswer, isJsonProblem, objectMembers, textOf, wholeObject, type Fault } from '@cruvero/core';
 import type { SessionTerms } from './ask.ts';
+import { isLate } from './backoff.ts';
 import { Ear } from './ear.ts';
 import type { ServerNotification, ServerRequest } from './exchange.ts';
 import type { LinkBounds, LinkPorts, Peer } from './peer.ts';
@@ -37,7 +38,12 @@ export interface HeldParts {
   readonly tell: (session: Session, body: string) => Promise<void>;
   /** The server does not know the session any more. */
   readonly onGone: () => void;
+  /** What is known of the server's GET streams, whichever session they are of. */
+  readonly heads: { areLate: boolean };
 }
+
+/** Some servers send the head of a GET stream only with its first event: it is not waited for longer, and only once. */
+export const streamWaitMs = 1_000;
 
 export class Held {
   readonly key: string;
@@ -58,6 +64,8 @@ export class Held {
   readonly #calls = new Set<RunningCall>();
   readonly #listeners = new Set<Listener>();
   #ear: Ear | undefined;
+  /** The ear is open, or is not to be had right now. */
+  #tried = Promise.withResolvers<void>();
   /** The server has no GET stream. */
   #deaf = false;
   #lost = false;
@@ -82,6 +90,13 @@ export class Held {
       this.#calls.delete(call);
       this.#settleEar();
     };
+  }
+
+  /** What a server asks on the session's own stream before that is open is lost, so a call is sent when it is. */
+  async ready(signal: AbortSignal): Promise<void> {
+    const { heads, ports } = this.#parts;
+    if (!this.#ear || this.#ear.open || heads.areLate) return;
+    if (await isLate(this.#tried.promise, streamWaitMs, ports.clock, signal)) heads.areLate = true;
   }
 
   listen(listener: Listener): () => void {
@@ -119,7 +134,11 @@ export class Held {
 
   #openEar(session: Session): void {
     const { peer, bounds, ports, onGone } = this.#parts;
-    const each = (tell: (listener: Listener) => void): void => [...this.#listeners].forEach(tell);
+    const tried = (this.#tried = Promise.withResolvers<void>());
+    const each = (tell: (listener: Listener) => void): void => {
+      tried.resolve();
+      [...this.#listeners].forEach(tell);
+    };
     this.#ear = new Ear(peer, session, bounds, ports, {
       onNotification: (notification) => this.heard(notification),
       onRequest: (request) => this.asked(session, request),
@@ -130,7 +149,10 @@ export class Held {
         this.#settleEar();
         each((listener) => listener.onNone());
       },
-      onGone,
+      onGone: () => {
+        tried.resolve();
+        onGone();
+      },
       cares: () => this.#listeners.size > 0,
     });
     void this.#ear.run();

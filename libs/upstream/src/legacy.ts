@@ -152,6 +152,7 @@ export class Legacy {
       progressToken: progressToken === undefined ? undefined : JSON.stringify(progressToken),
     });
     try {
+      await held.ready(signal);
       return await this.#post(
         {
           body: requestText(idText, ask.method, this.#params(ask, session)),

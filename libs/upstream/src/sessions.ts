@@ -40,6 +40,7 @@ export class Sessions {
   readonly #shared: SharedSessions;
   /** Who wait for a session of their terms to be theirs alone, by key, in their order. */
   readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #heads = { areLate: false };
   #closed = false;
 
   constructor(parts: SessionsParts) {
@@ -222,6 +223,7 @@ export class Sessions {
       terms,
       opening,
       tell,
+      heads: this.#heads,
       onGone: () => {
         this.drop(held);
         onGone();
