@@ -101,6 +101,8 @@ export interface ListenEvents {
   onState(state: FeedState): void;
   /** It was open, broke and is open again: something may have been missed. */
   onGap(): void;
+  /** The instance is gone, and the feed with it: its owner has to listen elsewhere. */
+  onOver?(): void;
 }
 
 export interface ListenOptions {

@@ -167,6 +167,7 @@ export class Ear {
         const next = await iterator.next();
         if (next.done === true) return 'its event stream ended';
         const problem = this.#end.signal.aborted ? 'closed' : this.#take(parser.feed(next.value));
+        this.#place.stands(parser.lastEventId);
         if (problem === undefined) continue;
         this.#stream.abort();
         return problem;

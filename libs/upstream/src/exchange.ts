@@ -173,6 +173,7 @@ async function readStream(
       const next = await iterator.next().finally(() => patience.rest());
       if (next.done === true) return { cut: 'its event stream ended without the answer' };
       const taken = takeEvents(reading, resumption, parser.feed(next.value));
+      resumption.stands(parser.lastEventId);
       if (taken === undefined) continue;
       if (isFault(taken)) patience.giveUp();
       finish(iterator, patience, ports);

@@ -26,7 +26,7 @@ export interface FeedsParts {
 
 export class Feeds {
   readonly #parts: FeedsParts;
-  readonly #open = new Set<Feed>();
+  readonly #open = new Map<Feed, ListenEvents>();
   #closed = false;
 
   constructor(parts: FeedsParts) {
@@ -49,7 +49,7 @@ export class Feeds {
           : this.#legacy(terms, wanted, told, events),
       onClosed: () => this.#open.delete(feed),
     });
-    this.#open.add(feed);
+    this.#open.set(feed, events);
     if (this.#closed) feed.close();
     else void feed.run();
     return feed;
@@ -57,7 +57,10 @@ export class Feeds {
 
   close(): void {
     this.#closed = true;
-    for (const feed of [...this.#open]) feed.close();
+    for (const [feed, events] of [...this.#open]) {
+      feed.close();
+      events.onOver?.();
+    }
   }
 
   #legacy(terms: SessionTerms, wanted: Wanted, told: HearingEvents, events: ListenEvents): Hearing {

@@ -41,6 +41,20 @@ function polled(listen?: Script, bounds = {}, version = '2025-11-25', transport:
 }
 
 describe('a stream that the server closes on purpose', () => {
+  it('is asked for again where its id came without any data', async () => {
+    const { clock, gets, begin, result } = polled();
+    const { answered, stream } = await begin();
+    stream.push('id: e1\n\nid: e2\ndata: {"cut');
+    stream.end();
+    await settle();
+    await clock.advance(1_000);
+    const next = await gets.nth(0);
+    assert.equal(gets.seen(0).request.headers['last-event-id'], 'e1', 'the event that was cut comes again');
+    next.send(result());
+    next.end();
+    assert.partialDeepStrictEqual(await answered, { reply: { text: '{"done":true}' } });
+  });
+
   it('is asked for again after the time that the server named, behind its last event', async () => {
     const { clock, gets, begin, result } = polled();
     let polls = 0;

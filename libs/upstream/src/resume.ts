@@ -27,6 +27,11 @@ export class Place {
     if (event.retryMs !== undefined) this.#retryMs = event.retryMs;
   }
 
+  /** Where the server only said an id: an event without data is none (WHATWG HTML, "Server-sent events"). */
+  stands(lastEventId: string | undefined): void {
+    if (lastEventId !== undefined) this.took({ event: '', data: '', id: lastEventId });
+  }
+
   get lastId(): string | undefined {
     return this.#lastId;
   }
@@ -61,6 +66,10 @@ export class Resumption {
   took(event: SseEvent): void {
     this.#place.took(event);
     this.#barren = 0;
+  }
+
+  stands(lastEventId: string | undefined): void {
+    this.#place.stands(lastEventId);
   }
 
   /** A stream that gave no event an id cannot be gone on with. */

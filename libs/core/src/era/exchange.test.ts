@@ -152,6 +152,20 @@ describe('results', () => {
     assert.ok(isFault(adapted) && adapted.fault === 'upstream_broken');
   });
 
+  it('that cannot be read are left to who reads them', () => {
+    for (const text of [
+      '{"a":1,"a":2}',
+      '{"a":tru}',
+      '{"a" 1}',
+      '5',
+      `{"a":${'['.repeat(300)}${']'.repeat(300)}}`,
+    ])
+      assert.deepEqual(adaptReply({ kind: 'result', text }, 'tools/call', 'modern', 'modern', 's'), {
+        kind: 'result',
+        text,
+      });
+  });
+
   it('of errors get the code that the other era has for them', () => {
     const error = (code: number) =>
       ({ kind: 'error', code, text: `{"code":${code},"message":"m"}` }) as const;

@@ -86,8 +86,9 @@ export function adaptReply(reply: Reply, method: string, from: Era, to: Era, ser
 /** Servers that leave out the type mean a complete result; modern callers may rely on it being said. */
 function typed(resultText: string): string {
   if (/^\s*\{\s*"resultType"/.test(resultText)) return resultText;
-  const members = mayMention(resultText, 'resultType') ? wholeObject(resultText) : undefined;
-  if (members && (isJsonProblem(members) || members.has('resultType'))) return resultText;
+  const members = wholeObject(resultText);
+  // What is wrong inside a result is for its reader (see readUpstreamMessage).
+  if (isJsonProblem(members) || members.has('resultType')) return resultText;
   return changeMembers(resultText, { resultType: '"complete"' });
 }
 

@@ -22,6 +22,8 @@ export class SseParser {
   #dataLength = 0;
   #event = '';
   #id: string | undefined;
+  /** Of the last event that was whole, even one without data. */
+  #lastId: string | undefined;
   #retryMs: number | undefined;
   readonly #eventCharsMax: number;
 
@@ -32,7 +34,7 @@ export class SseParser {
 
   /** The id to resume after: the last that came, with or without an event (WHATWG "last event ID"). */
   get lastEventId(): string | undefined {
-    return this.#id;
+    return this.#lastId;
   }
 
   /** The events that this chunk completes. After a problem the stream cannot be read on. */
@@ -93,6 +95,7 @@ export class SseParser {
   }
 
   #dispatch(events: SseEvent[]): void {
+    this.#lastId = this.#id;
     if (this.#data.length > 0) {
       events.push({
         event: this.#event === '' ? 'message' : this.#event,

@@ -58,6 +58,7 @@ export function dialogueRooms(
     gatewayId,
     states,
     elsewhere: (...asked) => replicas.resumeElsewhere(...asked),
+    log: telemetry.log,
   });
   const sessions: ClientSessions = new ClientSessions(config, {
     clock,
@@ -131,7 +132,7 @@ async function pass(
 /** Its servers need not wait until they notice that nobody comes any more; one that cannot be told will notice. */
 function endUpstream(session: ClientSession, links: Links): void {
   const work = session.workIfAny();
-  if (!work || work.instances.size + work.feeds.size === 0) return;
-  const servers = new Set([...work.instances.keys(), ...work.feeds.keys()]);
+  if (!work || work.called.size + work.feeds.size === 0) return;
+  const servers = new Set([...work.called, ...work.feeds.keys()]);
   void links.endSessions(session.facts.principal.tenantId, servers, termsOfSession(session));
 }

@@ -34,6 +34,7 @@ import {
 import type { Telemetry } from '@cruvero/ports';
 import type { Answer, Ask } from '@cruvero/upstream';
 import { answerRounds } from './callers/input-rounds.ts';
+import { progressTokenText } from './callers/progress-token.ts';
 import type { RequestStates } from './callers/request-states.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { offeredHere } from './catalog/server-door.ts';
@@ -67,6 +68,7 @@ export function forwarder(parts: ForwardParts): Forward {
       ...askOf(call, token, instance, parts),
       metaChanges: { ...progress(call, token), ...trace },
     };
+    call.session?.work().called.add(call.server.name);
     const answer = await converse(call, instance, ask, parts);
     if (isFault(answer)) span.fail(answer.fault);
     span.set('mcp.instance', instance.instanceId);
@@ -293,12 +295,14 @@ function relayProgress(
   paramsText: string,
   notify: (text: string) => void,
 ): void {
-  const own = call.spoken.meta?.['progressToken'];
+  const asked = call.spoken.meta?.['progressToken'];
+  const own =
+    asked === undefined ? undefined : (progressTokenText(call.message.params) ?? JSON.stringify(asked));
   const params = objectMembers(paramsText, 0);
   if (own === undefined || isJsonProblem(params)) return;
   const given = params.get('progressToken');
   if (!given || textOf(paramsText, given) !== String(token)) return;
-  const mine = changeMembers(paramsText, { progressToken: JSON.stringify(own) });
+  const mine = changeMembers(paramsText, { progressToken: own });
   notify(changeMembers(text, { params: mine }));
 }
 

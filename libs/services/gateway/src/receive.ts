@@ -25,6 +25,7 @@ import type { Calls } from './calls.ts';
 import { errorReply, type Caller } from './callers/caller.ts';
 import type { Dialogues } from './callers/dialogues.ts';
 import { askerOf, LegacyCaller } from './callers/legacy-caller.ts';
+import { retold } from './callers/progress-token.ts';
 import type { RequestStates } from './callers/request-states.ts';
 import type { GatewayConfig } from './config.ts';
 import { Deadline } from './deadline.ts';
@@ -197,7 +198,11 @@ async function goOn(
   }
   if (opened.at === 'parked') {
     deadline.end();
-    return parts.dialogues.resume(request, opened, responses, (text) => outlet.notify(text), abort.signal);
+    const notify = (text: string): void => {
+      const told = retold(text, message.params);
+      if (told !== undefined) outlet.notify(told);
+    };
+    return parts.dialogues.resume(request, opened, responses, notify, abort.signal);
   }
   const params = paramsFrom(
     changeMembers(message.params.text, { requestState: JSON.stringify(opened.state) }),

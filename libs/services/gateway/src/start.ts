@@ -208,6 +208,7 @@ function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown, s
     tellOfVirtuals(change, push);
     writer.soon();
     forgetGone(change.after, links, balance);
+    dialogues.sessionMethods.rehear(change.after);
     reportChange(control, change, clock);
   };
   const state = new SnapshotState(config.gatewayId, known.payloads, followed);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isFault, paramsFrom, type Fault, type GatewayId, type Question, type Reply } from '@cruvero/core';
-import { settle, SimClock } from '@cruvero/testkit';
+import { MemoryTelemetry, settle, SimClock } from '@cruvero/testkit';
 import { alice, doorOf, faulted } from '../calls.fixture.ts';
 import { Deadline } from '../deadline.ts';
 import { sealWith } from '../seal.ts';
@@ -28,7 +28,13 @@ function scene() {
   const states = new RequestStates(sealWith([new Uint8Array(32)]), clock);
   const dialogues = new Dialogues(
     { questionMs, parkedMax: 10, parkedPerPrincipalMax: 10 },
-    { clock, gatewayId, states, elsewhere: () => assert.fail('there is no other replica') },
+    {
+      clock,
+      gatewayId,
+      states,
+      elsewhere: () => assert.fail('there is no other replica'),
+      log: new MemoryTelemetry().log,
+    },
   );
   const abort = new AbortController();
   /** Begins a call and waits until its caller was asked. */
@@ -131,6 +137,15 @@ describe('a call whose caller is away', () => {
     await clock.advance(1);
     assert.equal(dialogues.size, 0);
     assert.match(JSON.stringify(faulted(await retry(late))), /requestState is refused/);
+  });
+
+  it('that failed inside has an outcome all the same', async () => {
+    const { asked, retry } = scene();
+    const state = await asked(async (caller) => {
+      await caller.ask(question, new AbortController().signal);
+      throw new Error('a bug');
+    });
+    assert.equal(faulted(await retry(state)).fault, 'internal');
   });
 
   it('is resumed by one retry at a time', async () => {

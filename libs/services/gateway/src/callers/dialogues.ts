@@ -9,7 +9,7 @@ import {
   type JsonObject,
   type Reply,
 } from '@cruvero/core';
-import type { Clock, Timer } from '@cruvero/ports';
+import type { Clock, Log, Timer } from '@cruvero/ports';
 import type { Deadline } from '../deadline.ts';
 import { ownerKey } from '../sessions/sessions.ts';
 import type { Caller } from './caller.ts';
@@ -46,6 +46,7 @@ export interface DialogueParts {
   readonly gatewayId: GatewayId;
   readonly states: RequestStates;
   readonly elsewhere: ResumeElsewhere;
+  readonly log: Pick<Log, 'error'>;
 }
 
 /** A call as its first exchange began it. */
@@ -88,7 +89,11 @@ export class Dialogues {
   /** Runs the call up to its outcome, or up to what its server asks. */
   async begin(begun: Begun, notify: (text: string) => void): Promise<Reply | Fault> {
     const call = new ParkedCall(begun.capabilities, begun.deadline, this.#parts.clock);
-    void begun.run(call).then((outcome) => call.settle(outcome));
+    // Nobody else waits for the run: what it throws would end the whole process.
+    void begun.run(call).then(
+      (outcome) => call.settle(outcome),
+      (thrown: unknown) => call.settle(this.#broken(thrown)),
+    );
     const step = await call.step(notify);
     if (step.at === 'done') return step.outcome;
     const parkId = randomBytes(12).toString('base64url');
@@ -145,6 +150,11 @@ export class Dialogues {
   close(): void {
     for (const held of this.#held.values()) this.#giveUp(held, gone);
     this.#held.clear();
+  }
+
+  #broken(error: unknown): Fault {
+    this.#parts.log.error('a call that may be parked failed inside', { error });
+    return { fault: 'internal', detail: 'the gateway failed; its log says more' };
   }
 
   #asked(

@@ -16,7 +16,9 @@ import { refuseTool } from '../route.ts';
 /** The result text to the letter where nothing has to be taken out, but for who may keep it: what a list holds depends on who asks. */
 export function offeredHere(call: Routed, era: Era, resultText: string): string {
   const text = withoutRefused(call, era, resultText);
-  return call.spoken.era === 'modern' ? changeMembers(text, { cacheScope: '"private"' }) : text;
+  // What is wrong inside a result is for its reader.
+  if (call.spoken.era === 'legacy' || isJsonProblem(wholeObject(text))) return text;
+  return changeMembers(text, { cacheScope: '"private"' });
 }
 
 function withoutRefused(call: Routed, era: Era, resultText: string): string {

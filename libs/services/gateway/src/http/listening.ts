@@ -138,7 +138,13 @@ export async function openListen(
   const send = (text: string): void => void stream.send(stampSubscription(text, idText));
   const held: string[] = [];
   const gate = { send: (text: string): void => void held.push(text) };
-  const ears = await parts.resourceEars.open(listener, asked, (text) => gate.send(text));
+  const ears = await parts.resourceEars.open(
+    listener,
+    asked,
+    (text) => gate.send(text),
+    // The instance that was to tell of them is gone: its client subscribes anew, and is served by another one.
+    () => stream.end(done),
+  );
   closers.push(() => ears.close());
   // The acknowledgement is the first message, whatever came meanwhile.
   send(notificationText('notifications/subscriptions/acknowledged', ears.honoured));

@@ -163,6 +163,8 @@ async function listen(exchange: Exchange, parts: EndpointParts): Promise<void> {
     return sendFault(response, { fault: 'wrong_http_method', allow: 'POST' });
   const session = await findSession(exchange, parts);
   if (isFault(session)) return sendFault(response, session);
+  // Gone while the session was looked for: nothing would tell that its stream has closed.
+  if (response.destroyed) return;
   const refused = openSessionStream(
     response,
     exchange,

@@ -45,13 +45,18 @@ export class ResourceEars {
     this.#parts = parts;
   }
 
-  /** Resolves when it is known which of the resources their servers will tell of. */
-  async open(listener: Listener, filter: ListenFilter, tell: (text: string) => void): Promise<OpenEars> {
+  /** Resolves when it is known which of the resources their servers will tell of. `onOver`: an instance is gone that was to tell. */
+  async open(
+    listener: Listener,
+    filter: ListenFilter,
+    tell: (text: string) => void,
+    onOver: () => void,
+  ): Promise<OpenEars> {
     const abort = new AbortController();
     const feeds: Feed[] = [];
     const heard = await Promise.all(
       this.#wanted(listener, filter).map(async (wanted) => {
-        const feed = this.#listen(listener, wanted, tell);
+        const feed = this.#listen(listener, wanted, tell, onOver);
         feeds.push(feed);
         const replies = await Promise.all(wanted.uris.map(({ own }) => feed.subscribe(own, abort)));
         return {
@@ -97,7 +102,12 @@ export class ResourceEars {
     return [...byInstance.values()];
   }
 
-  #listen(listener: Listener, { server, instance, uris, tasks }: Wanted, tell: (text: string) => void): Feed {
+  #listen(
+    listener: Listener,
+    { server, instance, uris, tasks }: Wanted,
+    tell: (text: string) => void,
+    onOver: () => void,
+  ): Feed {
     const filter = { lists: new Set<never>(), uris: [], taskIds: tasks.map(({ own }) => own) };
     const expose = listener.door.door !== 'server';
     const terms = plainTerms(ownerKey(listener.principal));
@@ -120,6 +130,7 @@ export class ResourceEars {
       },
       onState: () => undefined,
       onGap: () => uris.forEach(({ exposed }) => tell(updatedText(exposed))),
+      onOver,
     };
     return this.#parts.links
       .of(server, instance)

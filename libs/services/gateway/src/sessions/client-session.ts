@@ -47,7 +47,9 @@ export interface SessionWork {
   readonly uris: Set<string>;
   /** Those of them that this replica itself subscribed to at their servers. */
   readonly subscribed: Set<string>;
-  /** Servers that were called, with the instance that serves this session there. */
+  /** Servers that were called, whatever came of it: each may hold a session for this one. */
+  readonly called: Set<string>;
+  /** Servers that answered, with the instance that serves this session there. */
   readonly instances: Map<string, string>;
 }
 
@@ -86,6 +88,7 @@ export class ClientSession {
       feeds: new Map(),
       uris: new Set(),
       subscribed: new Set(),
+      called: new Set(),
       instances: new Map(),
     };
     return this.#work;

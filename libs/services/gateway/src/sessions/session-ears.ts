@@ -4,12 +4,15 @@ import {
   exposeNotifiedUri,
   isJsonProblem,
   objectMembers,
+  serverKey,
   stringAt,
   textOf,
   wholeObject,
   type Fault,
   type Instance,
   type Server,
+  type ServerName,
+  type Snapshot,
 } from '@cruvero/core';
 import type { Feed } from '@cruvero/upstream';
 import { LegacyCaller, type AskingParts } from '../callers/legacy-caller.ts';
@@ -30,6 +33,8 @@ const nothing = { lists: new Set<never>(), uris: [], taskIds: [] };
 
 export class SessionEars {
   readonly #parts: EarParts;
+  /** Sessions whose ears went with their instances, and at which servers. */
+  readonly #lost = new Map<ClientSession, Set<ServerName>>();
 
   constructor(parts: EarParts) {
     this.#parts = parts;
@@ -54,15 +59,39 @@ export class SessionEars {
       if (session.stream?.send(text) === true) return;
       this.#parts.heard(session.uid, { server: server.name, shared: link.shares(terms), text });
     };
-    const feed = link.listen(terms, nothing, {
+    const feed: Feed = link.listen(terms, nothing, {
       onNotification: (text) => this.#deliver(session, server, room, text, say),
       onRequest: (question, signal, progress) =>
         legacyTasks.asked(room, question, (mapped) => asker.ask(mapped, signal, progress)),
       onState: () => undefined,
       onGap: () => tellUpdated(session, server, say),
+      onOver: () => this.#forget(session, server, feed),
     });
     feeds.set(server.name, feed);
     return feed;
+  }
+
+  /** Each session whose ear went with its instance, once its server has another one in the snapshot. */
+  takeLost(snapshot: Snapshot): readonly { readonly session: ClientSession; readonly server: Server }[] {
+    return [...this.#lost].flatMap(([session, names]) => {
+      const found = [...names].flatMap((name) => {
+        const server = snapshot.servers.get(serverKey(session.facts.principal.tenantId, name));
+        return server && instanceFor(server, undefined) ? [server] : [];
+      });
+      for (const { name } of found) names.delete(name);
+      if (names.size === 0 || !session.workIfAny()) this.#lost.delete(session);
+      // Without a stream nobody would hear it: the next one asks for all of it.
+      return session.stream ? found.map((server) => ({ session, server })) : [];
+    });
+  }
+
+  /** Another session at another instance knows nothing of what this one had subscribed to. */
+  #forget(session: ClientSession, server: Server, feed: Feed): void {
+    const work = session.workIfAny();
+    if (work?.feeds.get(server.name) !== feed) return;
+    work.feeds.delete(server.name);
+    for (const uri of work.subscribed) if (isOf(session, server, uri)) work.subscribed.delete(uri);
+    this.#lost.set(session, (this.#lost.get(session) ?? new Set()).add(server.name));
   }
 
   /** Changes of lists come from the catalog, for every server alike. */
@@ -141,10 +170,12 @@ export function covers(subscribed: string, uri: string | undefined): boolean {
 
 /** Something may have been missed: every resource that was subscribed to may have changed. */
 function tellUpdated(session: ClientSession, server: Server, say: (text: string) => void): void {
-  const own = session.facts.door.door === 'server' ? '' : `mcp://${server.name}/`;
-  for (const uri of session.workIfAny()?.uris ?? []) {
-    if (uri.startsWith(own)) say(updatedText(uri));
-  }
+  for (const uri of session.workIfAny()?.uris ?? []) if (isOf(session, server, uri)) say(updatedText(uri));
+}
+
+/** Whether the resource, as the client names it, is of this server. */
+function isOf(session: ClientSession, server: Server, uri: string): boolean {
+  return session.facts.door.door === 'server' || uri.startsWith(`mcp://${server.name}/`);
 }
 
 export function updatedText(uri: string): string {

@@ -9,6 +9,7 @@ import {
   type Fault,
   type Reply,
   type Server,
+  type Snapshot,
 } from '@cruvero/core';
 import type { Clock } from '@cruvero/ports';
 import type { Ask, Feed } from '@cruvero/upstream';
@@ -17,7 +18,7 @@ import type { Permitted } from '../pipeline.ts';
 import { findServer, uriOwner } from '../route.ts';
 import { termsOfSession } from '../terms.ts';
 import type { ClientSession, SessionChange } from './client-session.ts';
-import { instanceFor, subjectOf, type SessionEars } from './session-ears.ts';
+import { instanceFor, subjectOf, updatedText, type SessionEars } from './session-ears.ts';
 import type { ClientSessions } from './sessions.ts';
 
 export interface SessionMethodParts {
@@ -58,6 +59,20 @@ export class SessionMethods {
     for (const uri of session.workIfAny()?.uris ?? []) this.#watch(call, session, uri);
   }
 
+  /** Listens at other instances where the ones that sessions listened at are gone. */
+  rehear(snapshot: Snapshot): void {
+    for (const { session, server } of this.#parts.ears.takeLost(snapshot)) {
+      const { door, principal } = session.facts;
+      const call = { snapshot, principal, door };
+      if (door.door === 'server') this.#parts.ears.at(session, server);
+      const { uris, subscribed } = session.work();
+      // It may have changed while nobody listened.
+      for (const uri of uris)
+        if (!subscribed.has(uri))
+          this.#watch(call, session, uri, () => void session.stream?.send(updatedText(uri)));
+    }
+  }
+
   /** Goes along with what the client told another replica. */
   follow(
     call: Pick<Permitted, 'snapshot' | 'principal' | 'door'>,
@@ -73,6 +88,7 @@ export class SessionMethods {
     call: Pick<Permitted, 'snapshot' | 'principal' | 'door'>,
     session: ClientSession,
     uri: string,
+    onWatched: () => void = () => undefined,
   ): void {
     const { subscribed } = session.work();
     const at = subscribed.has(uri) ? undefined : this.#at(call, session, uri);
@@ -80,6 +96,7 @@ export class SessionMethods {
     subscribed.add(uri);
     void at.feed.subscribe(at.own, new AbortController()).then((reply) => {
       if (isFault(reply) || reply.kind === 'error') subscribed.delete(uri);
+      else onWatched();
     });
   }
 
@@ -170,6 +187,8 @@ export class SessionMethods {
     if (uris.has(at.exposed)) return done;
     const reply = await at.feed.subscribe(at.own, call.abort);
     if (isFault(reply) || reply.kind === 'error') return reply;
+    // Asked for twice at once: the feed counts both, the client takes back one.
+    if (subscribed.has(at.exposed)) void at.feed.unsubscribe(at.own, new AbortController());
     uris.add(at.exposed);
     subscribed.add(at.exposed);
     this.#parts.sessions.changed(session, { change: 'watched', uri: at.exposed });
