@@ -65,6 +65,16 @@ describe('a made-up machine', () => {
     return self;
   }
 
+  it('keeps nothing of a group that could be made in part only', async () => {
+    const mounts = ['memory', 'pids'].map((name) => `30 1 0:26 / FS/${name} rw - cgroup cgroup rw,${name}`);
+    const self = await machine('half', mounts, '1:memory:/\n2:pids:/\n');
+    for (const path of ['fs/memory', 'fs/pids/run']) await mkdir(join(self, path), { recursive: true });
+    const cgroups = await Cgroups.open(self);
+    await assert.rejects(async () => cgroups.make('run', limits), /EEXIST/);
+    assert.deepEqual(await readdir(join(self, 'fs/memory')), []);
+    assert.deepEqual(await readdir(join(self, 'fs/pids')), ['run'], 'what was there before is let be');
+  });
+
   it('of version 2 gives all limits in one folder below its own', async () => {
     const self = await machine('v2', ['30 1 0:26 / FS rw - cgroup2 cgroup2 rw'], '0::/service\n');
     const own = join(self, 'fs/service');

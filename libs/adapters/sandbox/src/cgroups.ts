@@ -63,12 +63,21 @@ export class Cgroups {
     const { home } = this;
     if (!home) return undefined;
     const folders = new Set([...home.folders.values()].map((folder) => join(folder, name)));
-    await Promise.all([...folders].map((folder) => mkdir(folder)));
     const of = (controller: Controller): string | undefined => {
       const folder = home.folders.get(controller);
       return folder === undefined ? undefined : join(folder, name);
     };
-    await (home.version === 'v1' ? limitV1(of, limits) : limitV2(of, limits));
+    const made: string[] = [];
+    try {
+      for (const folder of folders) {
+        await mkdir(folder);
+        made.push(folder);
+      }
+      await (home.version === 'v1' ? limitV1(of, limits) : limitV2(of, limits));
+    } catch (error) {
+      await Promise.all(made.map(removeFolder));
+      throw error;
+    }
     return home.version === 'v1' ? groupV1(folders, of) : groupV2(folders, of);
   }
 

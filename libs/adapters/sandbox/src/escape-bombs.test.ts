@@ -37,6 +37,37 @@ while True:
     check: (told) => assert.equal(ran(told).ended, 'timeout'),
   },
   {
+    name: 'a fork bomb that went over into process 1, whose memory is that of the same user',
+    only: process.arch === 'x64',
+    bounds: { timeoutMs: 5_000 },
+    code: `
+import struct
+bomb = '''
+import os, time
+count = 0
+try:
+    while count < 200:
+        if os.fork() == 0: time.sleep(100)
+        count += 1
+except OSError: pass
+print('out' if count > 40 else 'tried', 'from process', os.getpid(), count, flush=True)
+'''
+open('bomb.py', 'w').write(bomb)
+base = lambda pid: next(int(row.split('-')[0], 16) for row in open(f'/proc/{pid}/maps') if 'libc.so' in row)
+at = ctypes.cast(libc.exit, ctypes.c_void_p).value - base('self') + base(1)
+words = [b'/usr/bin/python3\\0', b'/work/bomb.py\\0']
+where = [at + 40, at + 40 + len(words[0])]
+argv = at + 40 + sum(map(len, words))
+# execve(where[0], argv, NULL) in place of exit
+code = b'\\x48\\xbf' + struct.pack('<Q', where[0]) + b'\\x48\\xbe' + struct.pack('<Q', argv) + b'\\x31\\xd2\\xb8\\x3b\\0\\0\\0\\x0f\\x05'
+code = code.ljust(40, b'\\x90') + b''.join(words) + struct.pack('<QQQ', *where, 0)
+try: os.pwrite(os.open('/proc/1/mem', os.O_RDWR), code, at)
+except OSError as error: print('tried', error.errno, flush=True)
+`,
+    tried: /^tried /m,
+    check: (told) => endsInTime(ran(told)),
+  },
+  {
     name: 'a thread bomb',
     bounds: short,
     code: `

@@ -209,12 +209,13 @@ export const stdinName = 'stdin';
 /**
  * Process 1 of a run: closes whatever this process was itself started with and never closed, says that all is set up,
  * waits until it was put into its groups, then runs the program and waits for it. It keeps nothing open that the program
- * could use; what it has to say itself goes nowhere. Bash, because plain shells cannot close descriptors above 9.
+ * could use; what it has to say itself goes nowhere. It limits itself too: a program has its user, so it may write into
+ * its memory (/proc/1/mem) and go on in it. Bash, because plain shells cannot close descriptors above 9.
  */
 export function gateScript(bounds: SandboxBounds, { memoryCounted, python, hasNetwork }: GateParts): string {
   const limits = processLimits(bounds, memoryCounted).join(' ');
   // In the run's groups and under its limits, so only now.
-  const forwarder = `(ulimit ${limits} && exec ${python} -I -S -c '${forwarderScript}') </dev/null >/dev/null 5>&- || {
+  const forwarder = `(exec ${python} -I -S -c '${forwarderScript}') </dev/null >/dev/null 5>&- || {
   echo 'The network of this run could not be set up.' >&5
   exit 125
 }`;
@@ -226,8 +227,9 @@ done
 printf r >&3
 read -r go <&3 || exit 125
 exec 3>&- 5>&2 2>/dev/null
+ulimit ${limits} || exit 125
 ${hasNetwork ? forwarder : ''}
-(ulimit ${limits} || exit 125; exec "$@") <${inFolder}/${stdinName} 2>&5 5>&-
+(exec "$@") <${inFolder}/${stdinName} 2>&5 5>&-
 exit $?
 `;
 }

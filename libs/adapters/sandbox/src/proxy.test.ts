@@ -55,6 +55,28 @@ async function world(entries: readonly string[], more: Partial<NetworkOptions> =
   };
 }
 
+/** A listed host that says always the same, and hears requests as they are on the wire. */
+async function rawHost(requestEnd: RegExp, answer: string) {
+  let heard = '';
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (piece: Buffer) => {
+      heard += piece.toString('latin1');
+      if (requestEnd.test(heard)) socket.write(answer);
+    });
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    takeHeard: (): string => {
+      const text = heard;
+      heard = '';
+      return text;
+    },
+    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => void server.close(() => resolve())),
+  };
+}
+
 /** Answers questions for IPv4 addresses (RFC 1035 §4), others with none. */
 async function nameServer(records: Readonly<Record<string, readonly number[]>>) {
   const socket = createSocket('udp4');
@@ -206,6 +228,25 @@ describe('the proxy of a run', { timeout: 30_000 }, () => {
     assert.match(await ask('none.test'), /^HTTP\/1\.1 502 [^]*has no address/);
   });
 
+  it('says where a body ends, whatever the method', async () => {
+    const end = /\r\n\r\nhello$|\r\n0\r\n\r\n$/;
+    await using host = await rawHost(end, 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+    await using it = await world([`127.0.0.1:${host.port}`]);
+    for (const method of ['GET', 'DELETE', 'POST']) {
+      for (const [more, framing, body] of [
+        ['close', 'Transfer-Encoding: chunked', '5\r\nhello\r\n0\r\n\r\n'],
+        ['close, content-length', 'Content-Length: 5', 'hello'],
+      ] as const) {
+        const head = `${method} http://127.0.0.1:${host.port}/ HTTP/1.1\r\nHost: x\r\nConnection: ${more}`;
+        const said = await say(it.proxy.path, `${head}\r\n${framing}\r\n\r\n${body}`);
+        assert.match(said, /^HTTP\/1\.1 200 /, method);
+        const [fields, ...rest] = host.takeHeard().split('\r\n\r\n');
+        assert.match(fields ?? '', new RegExp(`^${framing}$`, 'im'), method);
+        assert.equal(rest.join('\r\n\r\n'), body, method);
+      }
+    }
+  });
+
   it('passes on nothing that hides behind a refused request', async () => {
     await using it = await world(['127.0.0.1:WEB']);
     const hidden = get(`http://127.0.0.1:${it.webPort}/hidden`);
@@ -286,6 +327,11 @@ describe('the proxy of a run', { timeout: 30_000 }, () => {
     assert.match(await say(it.proxy.path, tunnel('127.0.0.1:1')), /^HTTP\/1\.1 502 /);
     assert.match(await say(it.proxy.path, get(`http://127.0.0.1:${it.echoPort}/`)), /^HTTP\/1\.1 502 /);
     assert.match(await say(it.proxy.path, 'no HTTP at all\r\n\r\n'), /^HTTP\/1\.1 400 /);
+    const changing = 'HTTP/1.1 101 Other\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n';
+    await using host = await rawHost(/\r\n\r\n$/, changing);
+    await using other = await world([`127.0.0.1:${host.port}`]);
+    const changed = await say(other.proxy.path, get(`http://127.0.0.1:${host.port}/`));
+    assert.match(changed, /^HTTP\/1\.1 502 /, 'an answer in another protocol');
     assert.match(await say(it.proxy.path, tunnel(`127.0.0.1:${it.echoPort}`, 'still here')), /still here$/);
   });
 });

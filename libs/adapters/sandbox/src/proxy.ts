@@ -133,7 +133,7 @@ export class Proxy {
       agent: false,
       method: request.method ?? 'GET',
       path: url.path,
-      headers: { ...withoutHops(request.headers), host: url.hostHeader },
+      headers: { ...withoutHops(request.headers), ...framingOf(request.headers), host: url.hostHeader },
       maxHeaderSize: headBytesMax,
     });
     onward.on('socket', (socket: Socket) => {
@@ -149,7 +149,13 @@ export class Proxy {
       this.#rules.count(reply);
       pipeline(reply, response, () => onward.destroy());
     });
-    onward.on('error', () => answer(response, { status: 502, reason: `${target.said} does not answer.` }));
+    const fail = (): void => answer(response, { status: 502, reason: `${target.said} does not answer.` });
+    // Nobody asked for another protocol; Node tells of such an answer by this alone.
+    onward.on('upgrade', (_reply, socket) => {
+      socket.destroy();
+      fail();
+    });
+    onward.on('error', fail);
     response.once('close', () => onward.destroy());
     this.#rules.count(request);
     request.pipe(onward);
@@ -194,6 +200,13 @@ function readPlainUrl(text: string): PlainUrl | undefined {
   const name = canonicalHost(hostname);
   const to = name === undefined ? undefined : { host: name, port: port === '' ? portOfHttp : Number(port) };
   return { to, path: `${pathname}${search}`, hostHeader: host };
+}
+
+/** Where a body ends. Node frames bodies by itself only for methods that have one as a rule. */
+function framingOf(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const length = headers['content-length'];
+  if (headers['transfer-encoding'] !== undefined) return { 'transfer-encoding': 'chunked' };
+  return length === undefined ? {} : { 'content-length': length };
 }
 
 function withoutHops(headers: IncomingHttpHeaders): IncomingHttpHeaders {

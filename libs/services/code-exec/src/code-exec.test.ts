@@ -1,10 +1,12 @@
 /** The service as its callers see it, over a sandbox that tests play. */
 
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Secret } from '@cruvero/chassis';
 import { memoryBroker } from '@cruvero/adapter-memory';
 import type { Listener } from '@cruvero/ports';
@@ -255,6 +257,37 @@ describe('code execution', () => {
     assert.deepEqual([shown(first), shown(second)], [['n0'], ['n1']], 'only what is new is shown');
   });
 
+  it('says where a workspace could not take its files, which stays as it was', async () => {
+    // Half of the work folder is the bound, whatever the setting says.
+    await using running = await service();
+    const made = (size: number) => [{ path: 'a', bytes: Buffer.alloc(size) }];
+    for (const [size, saved] of [
+      [1 << 19, true],
+      [(1 << 19) + 1, false],
+    ] as const) {
+      running.sandbox.play = () => ({ ...outcome, files: made(size) });
+      const { content, structuredContent } = await call(running.codeExec, { workspace: 'w' });
+      assert.equal(structuredContent?.['workspace_saved'], saved);
+      assert.equal(/\[the workspace is as it was before: /.test(content[0]?.text ?? ''), !saved);
+    }
+    await call(running.codeExec, { workspace: 'w' });
+    assert.equal(running.sandbox.jobs.at(-1)?.files[0]?.bytes.length, 1 << 19);
+  });
+
+  it('hands files that only their names make text over as they are', async () => {
+    await using running = await service();
+    running.sandbox.play = () => ({
+      ...outcome,
+      files: [{ path: 'l.csv', bytes: Buffer.from([0xe9, 0x2c]) }],
+    });
+    const { content } = await call(running.codeExec, {});
+    const { answer } = await ask(running.codeExec, 'resources/read', { uri: content[1]?.uri });
+    assert.deepEqual(
+      [answer.result?.contents?.[0]?.text, answer.result?.contents?.[0]?.blob],
+      [undefined, '6Sw='],
+    );
+  });
+
   it('tells who listens what is said while it runs', async () => {
     await using running = await service();
     running.sandbox.play = async (job) => {
@@ -337,7 +370,7 @@ const listener: Listener = {
   },
 };
 
-describe('code execution over HTTP', () => {
+describe('code execution over HTTP', { timeout: 10_000 }, () => {
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} });
   const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
 
@@ -351,6 +384,44 @@ describe('code execution over HTTP', () => {
     running.codeExec.drain();
     assert.equal((await fetch(new URL('/readyz', url))).status, 503);
     assert.equal((await fetch(new URL('/else', url))).status, 404);
+  });
+
+  it('ends the run of a caller that hangs up, however much was collected as garbage meanwhile', async () => {
+    const sandbox = new FakeSandbox();
+    await using running = await service(sandbox, {}, { listener });
+    const started = Promise.withResolvers<void>();
+    const ended = Promise.withResolvers<void>();
+    sandbox.play = async (job) => {
+      const aborted = once(job.signal, 'abort');
+      started.resolve();
+      await aborted;
+      ended.resolve();
+      return { ...outcome, ended: 'aborted' };
+    };
+    const text = JSON.stringify({
+      ...{ jsonrpc: '2.0', id: 1, method: 'tools/call' },
+      params: { name: 'bash_exec', arguments: { command: 'x' } },
+    });
+    const call = request(running.codeExec.url ?? assert.fail(), { method: 'POST', headers });
+    call.on('error', () => undefined);
+    call.end(text);
+    await started.promise;
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    for (let turn = 0; turn < 5; turn += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+      collect();
+    }
+    call.destroy();
+    await ended.promise;
+  });
+
+  it('takes bodies up to its own bound', async () => {
+    await using running = await service(new FakeSandbox(), { bodyBytesMax: 6 << 20 }, { listener });
+    const url = running.codeExec.url ?? assert.fail();
+    const post = async (size: number) =>
+      (await fetch(url, { method: 'POST', headers, body: body.padEnd(size, ' ') })).status;
+    assert.deepEqual([await post(5 << 20), await post(7 << 20)], [200, 413]);
   });
 
   it('refuses pages, other hosts, and who has no token', async () => {

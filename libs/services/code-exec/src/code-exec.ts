@@ -95,7 +95,8 @@ class Service implements CodeExec {
       {
         idleMs: config.workspaceIdleMs,
         perOwnerMax: config.workspacesMax,
-        bytesMax: config.workspaceBytesMax,
+        // More could not be put into a work folder again.
+        bytesMax: Math.min(config.workspaceBytesMax, Math.floor(config.bounds.workBytesMax / 2)),
       },
       clock,
     );
@@ -123,7 +124,7 @@ class Service implements CodeExec {
 
   async start(): Promise<void> {
     const { listener, telemetry, bus } = this.#ports;
-    const { version, token, publicUrl, allowedHosts } = this.#config;
+    const { version, token, publicUrl, allowedHosts, bodyBytesMax } = this.#config;
     if (bus)
       this.#health.add('bus', () => (bus.state() === 'connected' ? undefined : 'not connected to the bus'));
     // Bound before anything is announced: the endpoint needs the port.
@@ -132,7 +133,7 @@ class Service implements CodeExec {
         mcp: this.#mcp,
         status: { service: serverName, version, health: this.#health, metrics: telemetry.metrics },
         boundary: this.boundary,
-        token,
+        ...{ token, bodyBytesMax },
         allowedHosts: [...allowedHosts, ...(publicUrl === undefined ? [] : [new URL(publicUrl).host])],
         loopback: () => isLoopbackHost(this.#listening?.host ?? ''),
       }),

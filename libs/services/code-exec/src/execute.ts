@@ -77,11 +77,15 @@ async function inWorkspace(request: Request, caller: Caller, parts: ExecuteParts
       `Workspace ${JSON.stringify(request.workspace)} is in use by another call.`,
     );
   }
-  let left: readonly SandboxFile[] | undefined;
+  let isBack = false;
+  const giveBack: Lent['giveBack'] = (files) => {
+    isBack = true;
+    return lent.giveBack(files);
+  };
   try {
-    return await runOnce(request, caller, parts, { ...lent, giveBack: (files) => ((left = files), true) });
+    return await runOnce(request, caller, parts, { ...lent, giveBack });
   } finally {
-    lent.giveBack(left);
+    if (!isBack) lent.giveBack(undefined);
   }
 }
 
@@ -122,7 +126,7 @@ async function runOnce(
     );
   }
   tell();
-  lent?.giveBack(outcome.files);
+  const isTaken = lent?.giveBack(outcome.files) ?? true;
   metrics.ran(program, outcome);
   const spoken = {
     stdout: texts.stdout.end(outcome.stdout.droppedBytes > 0),
@@ -133,6 +137,7 @@ async function runOnce(
     spoken,
     produced: keepProduced(outcome, before, caller.owner, parts.kept),
     workspace: request.workspace,
+    isTaken,
   });
 }
 

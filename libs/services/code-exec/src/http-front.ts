@@ -21,12 +21,13 @@ export interface FrontOptions {
   readonly boundary: Boundary;
   readonly token: Secret | undefined;
   readonly allowedHosts: readonly string[];
+  readonly bodyBytesMax: number;
   /** Whether the listener is bound to loopback only. */
   readonly loopback: () => boolean;
 }
 
 export function httpFront(options: FrontOptions): HttpHandler {
-  const mcp = toNodeHandler(options.mcp, {});
+  const mcp = toNodeHandler(options.mcp, { maxRequestBodySize: options.bodyBytesMax });
   return (request, response) => {
     response.on('error', () => undefined);
     serve(request, response, options, mcp).catch(() => response.destroy());

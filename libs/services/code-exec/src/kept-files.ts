@@ -22,6 +22,8 @@ interface Entry extends KeptFile {
 
 /** One caller's part of everything, so that no caller can push out the files of all others. */
 const ownerShare = 1 / 4;
+/** Empty files cost memory too. */
+const filesMax = 8_192;
 export const keptScheme = 'code-exec';
 
 export class KeptFiles {
@@ -46,9 +48,11 @@ export class KeptFiles {
     const size = file.bytes.length;
     if (size > bytesMax * ownerShare) return undefined;
     this.sweep();
-    while (this.#bytesOf(owner) + size > bytesMax * ownerShare)
+    for (let own = this.#of(owner); ; own = this.#of(owner)) {
+      if (own.bytes + size <= bytesMax * ownerShare && own.files < filesMax * ownerShare) break;
       this.#dropOldest((entry) => entry.owner === owner);
-    while (this.#bytes + size > bytesMax) this.#dropOldest(() => true);
+    }
+    while (this.#bytes + size > bytesMax || this.#entries.size >= filesMax) this.#dropOldest(() => true);
     const uri = `${keptScheme}://files/${newId()}/${encodeURIComponent(file.name)}`;
     this.#entries.set(uri, { ...file, owner, untilMs: this.#clock.monotonicMs() + keptMs });
     this.#bytes += size;
@@ -69,10 +73,14 @@ export class KeptFiles {
     }
   }
 
-  #bytesOf(owner: string): number {
-    let bytes = 0;
-    for (const entry of this.#entries.values()) if (entry.owner === owner) bytes += entry.bytes.length;
-    return bytes;
+  #of(owner: string): { readonly bytes: number; readonly files: number } {
+    let [bytes, files] = [0, 0];
+    for (const entry of this.#entries.values()) {
+      if (entry.owner !== owner) continue;
+      bytes += entry.bytes.length;
+      files += 1;
+    }
+    return { bytes, files };
   }
 
   #dropOldest(fits: (entry: Entry) => boolean): void {

@@ -1,5 +1,7 @@
 /** The MCP server: two tools and the files that they produced, for clients of both eras. */
 
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { isUtf8 } from 'node:buffer';
 import {
   createMcpHandler,
   McpServer,
@@ -36,12 +38,22 @@ const annotationsOf = ({ allowedHosts }: Boundary) => ({
 
 export function mcpHandler(parts: McpParts): McpHttpHandler {
   const shapes = { python: pythonInput(parts.bounds), bash: bashInput(parts.bounds) };
-  return createMcpHandler(() => serverFor(parts, shapes), {
+  const handler = createMcpHandler(() => serverFor(parts, shapes), {
     maxRequestBodySize: parts.bodyBytesMax,
     onerror: (error) =>
       parts.telemetry.log.warn('a request was not answered as asked', { detail: error.message }),
   });
+  return {
+    ...handler,
+    fetch: (request, options) => requests.run(request, () => handler.fetch(request, options)),
+  };
 }
+
+/**
+ * The request of a call as it came. The SDK hands on a clone, and the signal of a clone no longer hears of a caller that
+ * hangs up once garbage was collected.
+ */
+const requests = new AsyncLocalStorage<Request>();
 
 interface Shapes {
   readonly python: ReturnType<typeof pythonInput>;
@@ -65,7 +77,9 @@ function serverFor(parts: McpParts, shapes: Shapes): McpServer {
       annotations,
     },
     ({ code, ...input }, context) =>
-      execute({ program: 'python', code, ...requestOf(input) }, callerOf(context), parts),
+      whileWanted(context, (caller) =>
+        execute({ program: 'python', code, ...requestOf(input) }, caller, parts),
+      ),
   );
   server.registerTool(
     'bash_exec',
@@ -77,7 +91,9 @@ function serverFor(parts: McpParts, shapes: Shapes): McpServer {
       annotations,
     },
     ({ command, ...input }, context) =>
-      execute({ program: 'bash', code: command, ...requestOf(input) }, callerOf(context), parts),
+      whileWanted(context, (caller) =>
+        execute({ program: 'bash', code: command, ...requestOf(input) }, caller, parts),
+      ),
   );
   server.registerResource(
     'produced-file',
@@ -126,11 +142,22 @@ function requestOf(input: Omit<PythonInput, 'code'>) {
   };
 }
 
-function callerOf({ mcpReq, http }: ServerContext): Caller {
+/** Holds the request until it is done: its signal is worth nothing without it, and `AbortSignal.any` holds neither. */
+async function whileWanted<T>({ mcpReq }: ServerContext, work: (caller: Caller) => Promise<T>): Promise<T> {
+  const ending = new AbortController();
+  const end = (): void => ending.abort();
+  const sources = [mcpReq, requests.getStore()].filter((source) => source !== undefined);
+  for (const { signal } of sources) {
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+  }
   const named = mcpReq._meta?.[callerKey];
   const owner = typeof named === 'string' && named.length <= callerCharsMax ? named : '';
-  const signals = [mcpReq.signal, http?.req?.signal].filter((signal) => signal !== undefined);
-  return { owner, signal: AbortSignal.any(signals), tell: tellerOf(mcpReq) };
+  try {
+    return await work({ owner, signal: ending.signal, tell: tellerOf(mcpReq) });
+  } finally {
+    for (const { signal } of sources) signal.removeEventListener('abort', end);
+  }
 }
 
 /** Progress counts characters; its message is what was said since the last one. */
@@ -151,7 +178,9 @@ function readKept(uri: string, { kept }: McpParts) {
   const file = kept.read(uri);
   if (!file) throw new ResourceNotFoundError(uri);
   const { mimeType, bytes } = file;
-  const isText = mimeType.startsWith('text/') || mimeType === 'application/json';
+  const named = mimeType.startsWith('text/') || mimeType === 'application/json';
+  // Other encodings would come back with replacement characters.
+  const isText = named && isUtf8(bytes);
   return {
     contents: [
       isText

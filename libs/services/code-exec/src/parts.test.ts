@@ -136,6 +136,21 @@ describe('kept files', () => {
   });
 });
 
+describe('kept files that are empty', () => {
+  it('are bounded in number, for one caller and for all', () => {
+    let id = 0;
+    const options = { keptMs: 1_000, bytesMax: 400, newId: () => `id${(id += 1)}` };
+    const kept = new KeptFiles(options, new SimClock());
+    const empty = { name: 'x', mimeType: 'text/plain', bytes: new Uint8Array() };
+    const other = kept.keep('b', empty) ?? assert.fail();
+    const own = Array.from({ length: 3_000 }, () => kept.keep('a', empty) ?? assert.fail());
+    assert.equal(own.filter((uri) => kept.read(uri)).length, 2_048);
+    assert.ok(kept.read(other));
+    for (const owner of 'cdefg') for (let n = 0; n < 2_048; n += 1) kept.keep(owner, empty);
+    assert.equal(kept.read(other), undefined);
+  });
+});
+
 describe('workspaces', () => {
   const files = (size: number) => [{ path: 'x', bytes: Buffer.alloc(size) }];
   const open = (clock = new SimClock()) =>

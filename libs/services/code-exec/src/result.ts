@@ -21,6 +21,8 @@ export interface Facts {
   readonly spoken: { readonly stdout: string; readonly stderr: string };
   readonly produced: readonly Produced[];
   readonly workspace: string | undefined;
+  /** False: the workspace has its earlier files still, because these are too large together. */
+  readonly isTaken: boolean;
 }
 
 /** Images beyond it are links like other files. */
@@ -54,7 +56,7 @@ export function resultOf(facts: Facts): ToolResult {
   };
 }
 
-function structureOf({ outcome, spoken, produced, workspace }: Facts): Output {
+function structureOf({ outcome, spoken, produced, workspace, isTaken }: Facts): Output {
   const { ended, exitCode, signal, durationMs, peakMemoryBytes, stdout, stderr, leftOut } = outcome;
   return {
     ended,
@@ -76,10 +78,11 @@ function structureOf({ outcome, spoken, produced, workspace }: Facts): Output {
     })),
     left_out: leftOut.map(({ path, reason }) => ({ path, reason })),
     workspace: workspace ?? null,
+    workspace_saved: workspace !== undefined && isTaken,
   };
 }
 
-function textOf({ outcome, spoken, produced }: Facts): string {
+function textOf({ outcome, spoken, produced, isTaken }: Facts): string {
   const { stdout, stderr, leftOut } = outcome;
   const cut = (name: string, { bytes, droppedBytes }: SandboxOutcome['stdout']): readonly string[] =>
     droppedBytes > 0 ? [`[${name}: ${droppedBytes} of ${bytes} bytes are not shown]`] : [];
@@ -92,6 +95,7 @@ function textOf({ outcome, spoken, produced }: Facts): string {
     ...cut('stderr', stderr),
     ...(produced.length > 0 ? [`files: ${produced.map(({ path }) => path).join(', ')}`] : []),
     ...leftOut.map(({ path, reason }) => `[not given back: ${path} (${reason.replaceAll('_', ' ')})]`),
+    ...(isTaken ? [] : ['[the workspace is as it was before: its files are too large together]']),
     endOf(outcome),
   ].join('\n');
 }

@@ -97,6 +97,9 @@ export const output = z.object({
     .array(z.object({ path: z.string(), reason: z.string() }))
     .describe('What lies in the work folder and is not given back.'),
   workspace: z.string().nullable(),
+  workspace_saved: z
+    .boolean()
+    .describe('Whether the next call finds these files. False: too large together, or no workspace.'),
 });
 
 export type PythonInput = z.infer<ReturnType<typeof pythonInput>>;

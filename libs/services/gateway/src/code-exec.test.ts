@@ -8,10 +8,17 @@ import type { Permitted, Routed } from './pipeline.ts';
 
 const unknown: Fault = { fault: 'unknown_tool', name: 'x', hint: 'y' };
 
-/** Only what the function looks at. */
-function call(name: string, door: Permitted['door'] = { door: 'aggregate', names: 'canonical' }): Permitted {
+/** Only what the function looks at. `here`: servers of tenants. */
+function call(
+  name: string,
+  door: Permitted['door'] = { door: 'aggregate', names: 'canonical' },
+  here: readonly (readonly [tenant: string, server: string])[] = [['a', 'other']],
+): Permitted {
   const message = { params: paramsFrom(JSON.stringify({ name })) };
-  return { message, door } as Permitted;
+  const servers = new Map(
+    here.map(([tenant, each]) => [`${tenant}/${each}`, { ...server(each), tenantId: readTenantId(tenant) }]),
+  );
+  return { message, door, principal: principal('a', 'ann'), snapshot: { servers } } as unknown as Permitted;
 }
 
 const server = (name: string) => ({ name: readServerName(name) ?? assert.fail() }) as Routed['server'];
@@ -40,6 +47,10 @@ describe('calls to code execution while it is away', () => {
 
   it('and no others', () => {
     assert.equal(refuseWithoutCodeExec(call('mcp.other.python_exec'), unknown), unknown);
+    const door = { door: 'aggregate', names: 'canonical' } as const;
+    assert.equal(refuseWithoutCodeExec(call('python_exec', door, [['a', 'code-exec']]), unknown), unknown);
+    const ofOthers = refuseWithoutCodeExec(call('python_exec', door, [['b', 'code-exec']]), unknown);
+    assert.equal(ofOthers.fault, 'upstream_unavailable', 'another tenant has one');
     const other: Fault = { fault: 'forbidden', detail: 'no' };
     assert.equal(refuseWithoutCodeExec(call('python_exec'), other), other);
   });

@@ -19,10 +19,17 @@ export function refuseWithoutCodeExec(call: Permitted, fault: Fault): Fault {
   const name = stringParam(call.message.params, 'name') ?? '';
   const atItsDoor = call.door.door === 'server' && call.door.name === codeExecServer;
   if (!atItsDoor && !namesCodeExec(name)) return fault;
+  // It is here, so the name is wrong and nothing else.
+  if (isHere(call)) return fault;
   const detail =
     'it has not announced itself or has gone, code runs nowhere else here, and nothing was executed ' +
     '(CRUVERO_CODE_EXEC_MCP_REQUIRED)';
   return { fault: 'upstream_unavailable', server: codeExecServer, detail, neverLeft: true };
+}
+
+function isHere({ snapshot, principal }: Permitted): boolean {
+  const servers = [...snapshot.servers.values()];
+  return servers.some(({ name, tenantId }) => name === codeExecServer && tenantId === principal.tenantId);
 }
 
 /** In either style of names, or as the server itself calls them. */
