@@ -66,7 +66,7 @@ export class Broadcasts {
 
   #isFirst(nonce: string, nowMs: number): boolean {
     for (const [old, untilMs] of this.#heard) {
-      if (untilMs > nowMs && this.#heard.size < heardMax) break;
+      if (untilMs >= nowMs && this.#heard.size < heardMax) break;
       this.#heard.delete(old);
     }
     if (this.#heard.has(nonce)) return false;

@@ -118,6 +118,7 @@ export class BrokerTalk {
     const jws = await sign('cruvero-credential-ask', asker, key, asked);
     const { ask, askOf } = credentialSubjects(subjectPrefix);
     const heard = await bus.request(broker === undefined ? ask : askOf(broker), { jws }, timeoutMs);
+    if (isBusFault(heard) && heard.fault === 'message_too_large') return tooLarge;
     if (isBusFault(heard)) return away(`the credential broker does not answer (${heard.fault})`);
     const answer = await this.#read(heard.body, nonce);
     if (answer === undefined) return notOurs;
@@ -160,4 +161,9 @@ function written(
 }
 
 const away = (detail: string): CredentialFault => ({ fault: 'away', detail, retryAfterMs: 0 });
+const tooLarge: CredentialFault = {
+  fault: 'unfit',
+  detail: 'it is larger than the bus takes',
+  retryAfterMs: 0,
+};
 const notOurs = away('what answers for the credential broker does not prove to be it');

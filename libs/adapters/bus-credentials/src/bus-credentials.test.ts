@@ -42,6 +42,41 @@ describe('a lease', () => {
     assert.deepEqual(t.changes, ['other acme/github']);
   });
 
+  it('that is used late in its life only is renewed then', async () => {
+    await using t = await open();
+    await t.lease();
+    await t.clock.advance(45_000);
+    await t.settled();
+    assert.equal(t.rig.asks.length, 1);
+    t.rig.token = 'two';
+    assert.equal(tokenOf(t.credentials.held(acme, github)), 'one');
+    await t.answers(2);
+    await t.clock.advance(15_000);
+    assert.equal(tokenOf(t.credentials.held(acme, github)), 'two');
+    assert.deepEqual(t.changes, ['other acme/github']);
+  });
+
+  it('that is asked for as the one before ends is one that hears of revocations', async () => {
+    await using t = await open();
+    await t.lease();
+    await t.clock.advance(59_999);
+    const gate = Promise.withResolvers<void>();
+    t.rig.gate = gate.promise;
+    // A call that comes before the timer of the end.
+    const { monotonicMs } = t.clock;
+    t.clock.monotonicMs = () => monotonicMs.call(t.clock) + 1;
+    const asking = t.credentials.lease(acme, github);
+    t.clock.monotonicMs = monotonicMs;
+    await t.clock.advance(1);
+    await t.settled();
+    t.rig.refusal = { why: 'not_found', retryAfterMs: 0 };
+    await t.revoke('revoked');
+    gate.resolve();
+    t.rig.gate = undefined;
+    assert.partialDeepStrictEqual(await t.pass(asking), { fault: 'not_found' });
+    assert.equal(t.clock.pending, 0);
+  });
+
   it('that nobody uses is not renewed, and goes at its end', async () => {
     await using t = await open();
     await t.lease();
@@ -78,6 +113,7 @@ describe('a lease', () => {
     await t.lease(acme, 'b' as Integration);
     const isHeld = (name: string): boolean => t.credentials.held(acme, name as Integration) !== undefined;
     assert.deepEqual(['kept', 'a', 'b'].map(isHeld), [true, false, true]);
+    assert.deepEqual(t.changes, ['other acme/kept', 'gone acme/a'], 'nobody would hear of its revocation');
   });
 
   it('is not asked for by one that is ending', async () => {
@@ -366,6 +402,16 @@ describe('a secret that is written', () => {
       provider: 'vault',
       stillIn: ['delete'],
     });
+  });
+
+  it('is refused where it is larger than the bus takes, and need not be tried again', async () => {
+    await using t = await open();
+    const fields = Array.from(
+      { length: 31 },
+      (_, n) => [`f${n}`, new SecretText('x'.repeat(32_768))] as const,
+    );
+    const refused = await t.pass(t.credentials.put(acme, github, new Map(fields), 'ann'));
+    assert.partialDeepStrictEqual(refused, { fault: 'unfit' });
   });
 
   it('is refused where the broker refuses', async () => {

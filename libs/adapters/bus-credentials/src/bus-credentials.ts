@@ -137,14 +137,14 @@ class LeaseHolder implements BusCredentials {
   held(tenantId: TenantId, integration: Integration): CredentialLease | undefined {
     const entry = this.#entries.get(`${tenantId}/${integration}`);
     const lease = entry && this.#good(entry);
-    if (lease) entry.used = true;
+    if (lease) this.#use(entry);
     return lease;
   }
 
   async lease(tenantId: TenantId, integration: Integration): Promise<CredentialLease | CredentialFault> {
     const entry = this.#entry(tenantId, integration);
     const lease = this.#good(entry);
-    entry.used = true;
+    this.#use(entry);
     if (lease) return lease;
     const quietMs = entry.quietUntilMs - this.#parts.clock.monotonicMs();
     if (entry.fault && quietMs > 0) return { ...entry.fault, retryAfterMs: Math.ceil(quietMs) };
@@ -199,6 +199,14 @@ class LeaseHolder implements BusCredentials {
     return held.lease;
   }
 
+  /** One that was left alone when its renewal was due, and is used now, is renewed now. */
+  #use(entry: Entry): void {
+    entry.used = true;
+    const nowMs = this.#parts.clock.monotonicMs();
+    const isDue = entry.held && judgeLease(entry.held.span, nowMs) === 'due';
+    if (isDue && !entry.asking && nowMs >= entry.quietUntilMs) void this.#ask(entry);
+  }
+
   #entry(tenantId: TenantId, integration: Integration): Entry {
     const key = `${tenantId}/${integration}`;
     const known = this.#entries.get(key);
@@ -230,7 +238,10 @@ class LeaseHolder implements BusCredentials {
   #makeRoom(): void {
     for (const [key, entry] of this.#entries) {
       if (this.#entries.size < this.#leasesMax) return;
-      if (entry.keepers === 0) this.#forget(key, entry);
+      if (entry.keepers > 0 || entry.asking) continue;
+      // Nobody could say any more that it was revoked.
+      this.#drop(entry);
+      this.#forget(key, entry);
     }
   }
 
@@ -317,7 +328,8 @@ class LeaseHolder implements BusCredentials {
     if (held && judgeLease(held.span, this.#parts.clock.monotonicMs()) === 'over') this.#drop(entry);
     if (entry.keepers > 0 || (entry.used && entry.held)) void this.#ask(entry);
     else if (entry.held) this.#wakeAt(entry, entry.held.span.endMs);
-    else this.#forget(`${entry.tenantId}/${entry.integration}`, entry);
+    // What is on its way must hear of a revocation, too.
+    else if (!entry.asking) this.#forget(`${entry.tenantId}/${entry.integration}`, entry);
   }
 
   async #hear({ body }: BusMessage): Promise<void> {

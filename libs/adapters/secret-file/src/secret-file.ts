@@ -1,7 +1,7 @@
 /** Secrets in one file of this machine, each sealed by AES-256-GCM to its tenant and its name; the key is somewhere else. */
 
 import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, link, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import {
   readIntegration,
@@ -47,18 +47,32 @@ export function readFileKey(text: string): Uint8Array | undefined {
 
 /** The key that stands in a file of its own, made at first use, readable by its owner only. Rejects where it cannot be read. */
 export async function secretFileKey(path: string): Promise<Uint8Array> {
-  await mkdir(dirname(path), { recursive: true });
-  const handle = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error;
-  });
-  if (handle) {
-    await handle.writeFile(`${randomBytes(keyBytes).toString('base64')}\n`);
-    await handle.sync();
-    await handle.close();
-  }
+  const isThere = await stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false;
+      throw error;
+    },
+  );
+  if (!isThere) await makeKey(path);
   const key = readFileKey(await readFile(path, 'utf8'));
   if (!key) throw new Error('the key file of the secrets does not hold 32 bytes in base64');
   return key;
+}
+
+/** Whole or not at all, and the one of whoever comes first: others read it, and a death in the middle leaves none. */
+async function makeKey(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const beside = `${path}.${randomUUID()}.new`;
+  const text = `${randomBytes(keyBytes).toString('base64')}\n`;
+  try {
+    await writeFile(beside, text, { flag: 'wx', mode: 0o600, flush: true });
+    await link(beside, path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  } finally {
+    await rm(beside, { force: true });
+  }
 }
 
 /** Read at each question: what another process writes is seen at the next one. */
@@ -142,7 +156,7 @@ class SecretFile implements CredentialProvider {
       const refused = step(secrets);
       return refused ?? this.#write(secrets);
     };
-    const done = this.#writing.then(change);
+    const done = this.#writing.then(change).catch(() => this.#fail('the file of secrets cannot be written'));
     this.#writing = done;
     return done;
   }
@@ -169,6 +183,8 @@ class SecretFile implements CredentialProvider {
       version: 1,
       secrets: Object.fromEntries(secrets),
     });
+    // A file that is too large to be read would take away every secret, and could not be made smaller again.
+    if (Buffer.byteLength(text) > fileBytesMax) return tooLarge;
     try {
       await mkdir(dirname(this.#path), { recursive: true });
       const handle = await open(beside, 'wx', 0o600);
@@ -200,6 +216,12 @@ const nothingThere: CredentialFault = { fault: 'not_found', detail: 'there is no
 const full: CredentialFault = {
   fault: 'busy',
   detail: `there are ${entriesMax} secrets already`,
+  retryAfterMs: 0,
+};
+
+const tooLarge: CredentialFault = {
+  fault: 'busy',
+  detail: 'the file of secrets has no room for it',
   retryAfterMs: 0,
 };
 

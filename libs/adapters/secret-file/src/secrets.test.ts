@@ -166,7 +166,36 @@ describe('the encrypted file', () => {
   });
 });
 
+describe('the encrypted file that is full', () => {
+  it('takes nothing more, and still serves what it has', async () => {
+    await using place = await folder();
+    const path = join(place.path, 'secrets.enc');
+    const provider = secretFile({ path, key });
+    await provider.writing?.put(globex, github, secret({ token: 't' }));
+    const file = JSON.parse(await readFile(path, 'utf8')) as { readonly secrets: object };
+    const secrets = { ...file.secrets, 'acme/other': 'x'.repeat((16 << 20) - 10_000) };
+    await writeFile(path, JSON.stringify({ ...file, secrets }));
+    const large = secret({ token: 'x'.repeat(32_768) });
+    const refused = await provider.writing?.put(acme, github, large);
+    assert.ok(isCredentialFault(refused) && refused.fault === 'busy');
+    const read = await provider.getCredentials(globex, github);
+    assert.ok(read && !isCredentialFault(read));
+    assert.equal(await provider.writing?.delete(acme, 'other' as Integration), true);
+    assert.equal(await provider.writing?.put(acme, github, large), undefined);
+  });
+});
+
 describe('the key of the file', () => {
+  it('is the same for all that make it at the same time', async () => {
+    for (let n = 0; n < 20; n += 1) {
+      await using place = await folder();
+      const path = join(place.path, 'secrets.key');
+      const keys = await Promise.all(Array.from({ length: 4 }, () => secretFileKey(path)));
+      assert.equal(new Set(keys.map((one) => Buffer.from(one).toString('hex'))).size, 1);
+      assert.deepEqual(await readdir(place.path), ['secrets.key']);
+    }
+  });
+
   it('is made once, and is the same afterwards', async () => {
     await using place = await folder();
     const path = join(place.path, 'keys/secrets.key');

@@ -14,6 +14,8 @@ export interface CircuitBreakerOptions {
   readonly rollingCountBuckets: number;
   readonly rollingPercentilesEnabled: boolean;
   readonly enableSnapshots: boolean;
+  /** True for what is a failure, and no reason to open. */
+  readonly errorFilter: (error: unknown) => boolean;
   readonly name: string;
 }
 

@@ -27,12 +27,14 @@ export interface VaultClientOptions extends TransportOptions {
 /** Open after half of at least five calls within ten seconds failed; one call tries again after this. */
 const breakerRestMs = 2_000;
 const quietMsMax = 60_000;
+const quietMax = 10_000;
 
 export class VaultClient {
   readonly #client: ReturnType<typeof nodeVault>;
   readonly #breaker: CircuitBreaker<[VaultAsk], VaultReply>;
   readonly #nowMs: () => number;
-  #quietUntilMs = 0;
+  /** Until when it asks to be left alone there: quotas are of a namespace or of a path, so others are asked for meanwhile. */
+  readonly #quiet = new Map<string, number>();
   #trouble: string | undefined;
 
   constructor(options: VaultClientOptions, nowMs: () => number) {
@@ -56,6 +58,7 @@ export class VaultClient {
       rollingCountBuckets: 10,
       rollingPercentilesEnabled: false,
       enableSnapshots: false,
+      errorFilter: (error) => error instanceof VaultUnreachable && !error.isWhole,
       name: 'vault',
     });
   }
@@ -67,12 +70,12 @@ export class VaultClient {
 
   /** The answer, also where it is a refusal; a fault where Vault cannot do its work now. */
   async ask(ask: VaultAsk): Promise<VaultReply | CredentialFault> {
-    const quietMs = this.#quietUntilMs - this.#nowMs();
+    const quietMs = (this.#quiet.get(placeOf(ask)) ?? 0) - this.#nowMs();
     if (quietMs > 0) return { fault: 'busy', detail: 'Vault asks for a pause', retryAfterMs: quietMs };
     try {
       const reply = await this.#breaker.fire(ask);
       this.#trouble = undefined;
-      return reply.status === 429 ? this.#pause(reply) : reply;
+      return reply.status === 429 ? this.#pause(ask, reply) : reply;
     } catch (error) {
       const detail =
         error instanceof VaultUnreachable ? error.message : 'it failed several times and is given a pause';
@@ -85,9 +88,12 @@ export class VaultClient {
     this.#breaker.shutdown();
   }
 
-  #pause({ body }: VaultReply): CredentialFault {
+  #pause(ask: VaultAsk, { body }: VaultReply): CredentialFault {
     const retryAfterMs = Math.min(quietMsMax, Math.max(1, Number(body['retryAfterS'] ?? 1)) * 1_000);
-    this.#quietUntilMs = this.#nowMs() + retryAfterMs;
+    const nowMs = this.#nowMs();
+    for (const [place, untilMs] of this.#quiet)
+      if (untilMs <= nowMs || this.#quiet.size >= quietMax) this.#quiet.delete(place);
+    this.#quiet.set(placeOf(ask), nowMs + retryAfterMs);
     return { fault: 'busy', detail: 'Vault has no room for more requests now', retryAfterMs };
   }
 
@@ -103,10 +109,14 @@ export class VaultClient {
       (error: unknown): VaultReply => replyOf(error),
     );
     const outage = outageOf(answer);
-    if (outage !== undefined) throw new VaultUnreachable(outage);
+    // So Vault answers, too, where the database behind one tenant's engine is away.
+    if (outage !== undefined) throw new VaultUnreachable(outage, answer.status !== 500);
     return answer;
   }
 }
+
+/** All but the last segment: one tenant's engine. */
+const placeOf = ({ namespace, path }: VaultAsk): string => `${namespace} ${path.replace(/\/[^/]*$/, '')}`;
 
 /** A refusal comes as an error with its status; everything else is the transport's word, or a bug. */
 function replyOf(error: unknown): VaultReply {

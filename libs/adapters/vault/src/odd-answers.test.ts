@@ -145,6 +145,93 @@ describe('an odd answer of Vault', { skip }, () => {
   });
 });
 
+describe('a Vault of many tenants', { skip }, () => {
+  const creds = 'GET admin/tenant-acme/database/creds/x';
+  const made = 'made' as Integration;
+
+  it('is asked on for others where the engine of one fails', async () => {
+    await using rig = await scripted({
+      [creds]: say(500, { errors: ['dial tcp: connection refused'] }),
+      'GET admin/tenant-globex/kv/data/github': there,
+    });
+    for (let n = 0; n < 6; n += 1) {
+      const read = await rig.provider.getCredentials(acme, made);
+      assert.ok(isCredentialFault(read) && /HTTP 500/.test(read.detail));
+    }
+    assert.ok(!isCredentialFault(await rig.provider.getCredentials('globex' as TenantId, github)));
+  });
+
+  it('is asked on for others where the quota of one is used up', async () => {
+    await using rig = await scripted({
+      [`GET ${secretPath}`]: say(429, {}, { 'retry-after': '60' }),
+      'GET admin/tenant-globex/kv/data/github': there,
+    });
+    for (let n = 0; n < 2; n += 1)
+      assert.partialDeepStrictEqual(await rig.provider.getCredentials(acme, github), { fault: 'busy' });
+    assert.ok(!isCredentialFault(await rig.provider.getCredentials('globex' as TenantId, github)));
+  });
+
+  it('is not logged in to again and again for what its policies forbid one of them', async () => {
+    let [logins, nowMs] = [0, 0];
+    const host = await serveHttp((request, response) => {
+      const asked = request.url ?? '';
+      if (asked.endsWith('/login')) logins += 1;
+      const auth = { client_token: `t-${logins}`, lease_duration: 3_600, renewable: true };
+      if (asked.endsWith('/login')) return say(200, { auth })('', response);
+      return say(asked.endsWith('/lookup-self') ? 200 : 403, { errors: ['permission denied'] })('', response);
+    });
+    const provider = openVault(
+      {
+        ...{ address: host.origin, auth: role, authNamespace: '', timeoutMs: 300 },
+        ...{ path: path as never, namespaces: 'no', kvVersion: '2', dynamic: new Map() },
+      },
+      {
+        clock: { ...realClock, monotonicMs: () => nowMs },
+        random: () => 0.5,
+        log: new MemoryTelemetry().log,
+      },
+    );
+    for (; nowMs < 600_000; nowMs += 10_000)
+      assert.partialDeepStrictEqual(await provider.getCredentials(acme, github), { fault: 'away' });
+    assert.equal(logins, 2);
+    await provider[Symbol.asyncDispose]();
+    await host.close();
+  });
+
+  it('tells how long a secret will last that it changes by itself; that is no part of the secret', async () => {
+    await using rig = await scripted({
+      [creds]: say(200, { lease_id: '', lease_duration: 0, data: { password: 'p', ttl: 3_590 } }),
+    });
+    const read = await rig.provider.getCredentials(acme, made);
+    assert.ok(read && !isCredentialFault(read));
+    assert.deepEqual([...read.fields.keys()], ['password']);
+  });
+
+  it('ends what it made with the token that it was made with', async () => {
+    let logins = 0;
+    await using rig = await scripted(
+      {
+        [creds]: say(200, { lease_id: 'l', lease_duration: 3_600, renewable: true, data: { password: 'p' } }),
+        'POST sys/leases/renew': say(200, { lease_id: 'l', lease_duration: 3_600, renewable: true }),
+        'POST auth/approle/login': (asked, response) => {
+          logins += 1;
+          say(200, { auth: { client_token: `t-${logins}`, lease_duration: 1 } })(asked, response);
+        },
+      },
+      { auth: role },
+    );
+    const read = await rig.provider.getCredentials(acme, made);
+    assert.ok(read && !isCredentialFault(read) && read.lease);
+    assert.ok(read.lease.ttlMs <= 1_000, `${read.lease.ttlMs}`);
+    const renewed = await rig.provider.leasing?.renew(acme, read.lease);
+    assert.ok(renewed && !isCredentialFault(renewed) && renewed.ttlMs <= 1_000);
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    await rig.provider.getCredentials(acme, made);
+    const late = await rig.provider.leasing?.renew(acme, read.lease);
+    assert.partialDeepStrictEqual(late, { fault: 'not_found' });
+  });
+});
+
 describe('what is known of a Vault', () => {
   const config = { path, namespaces: 'auto', kvVersion: '2' } as const;
   const engines = (

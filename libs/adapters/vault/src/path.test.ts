@@ -32,6 +32,9 @@ describe('the path of secrets', () => {
       '{id}?a',
     ])
       assert.ok('problem' in readVaultPath(text), text);
+    // What is made beside the mount would be every tenant's.
+    for (const text of ['kv-{id}', 'admin/kv-{id}']) assert.ok('problem' in readVaultPath(text, true), text);
+    assert.ok('segments' in readVaultPath('tenant-{id}/kv', true));
   });
 
   it('leads over TLS where the address says so', async () => {

@@ -17,12 +17,15 @@ const segmentPattern = /^[A-Za-z0-9_-]*(\{id\})?[A-Za-z0-9_-]*$/;
 const segmentsMax = 8;
 
 /** A path without the tenant's id would give every tenant the same secrets, so it is a problem. */
-export function readVaultPath(text: string): VaultPath | { readonly problem: string } {
+export function readVaultPath(text: string, hasDynamic = false): VaultPath | { readonly problem: string } {
   const segments = text.replace(/^\/+|\/+$/g, '').split('/');
   if (segments.length > segmentsMax || !segments.every((one) => one !== '' && segmentPattern.test(one)))
     return { problem: 'must be segments of letters, digits, - and _ with slashes between them' };
   if (!segments.some((segment) => segment.includes(mark)))
     return { problem: `must hold ${mark}, in whose place the tenant comes` };
+  // Engines beside the mount take its place: all that is left of the path has to name the tenant.
+  if (hasDynamic && !segments.slice(0, -1).some((segment) => segment.includes(mark)))
+    return { problem: `must hold ${mark} before its last segment, since secrets are made beside that` };
   return { segments };
 }
 

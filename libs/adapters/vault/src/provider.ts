@@ -64,6 +64,8 @@ class VaultProvider implements CredentialProvider {
   readonly #client: VaultClient;
   readonly #session: VaultSession;
   readonly #engines: Engines;
+  /** With which token it was made. */
+  readonly #makers = new WeakMap<StoreLease, SecretText>();
 
   constructor(config: VaultConfig, { clock, random, log }: VaultParts) {
     this.#config = config;
@@ -137,8 +139,11 @@ class VaultProvider implements CredentialProvider {
     if (isCredentialFault(reply)) return reply;
     if (reply.status === 404) return undefined;
     if (reply.status !== 200) return refusal(reply);
-    const credential = credentialOf(asObject(reply.body['data']));
-    const lease = leaseOf(reply.body);
+    const lease = this.#bounded(leaseOf(reply.body));
+    const { ttl, ...data } = asObject(reply.body['data']);
+    // Of a secret without a lease it says how long until Vault changes it: another number each time, and no part of the secret.
+    const isCountdown = lease === undefined && typeof ttl === 'number';
+    const credential = credentialOf(isCountdown || ttl === undefined ? data : { ...data, ttl });
     return lease === undefined || isCredentialFault(credential) ? credential : { ...credential, lease };
   }
 
@@ -177,11 +182,21 @@ class VaultProvider implements CredentialProvider {
     return reply.status === 200 ? true : refusal(reply);
   }
 
+  /** Vault ends a lease with the token that it was made with, whatever it said of the lease. */
+  #bounded(lease: StoreLease | undefined): StoreLease | undefined {
+    const { token, leftMs } = this.#session.now();
+    const bounded = lease && { ...lease, ttlMs: Math.min(lease.ttlMs, leftMs) };
+    if (bounded && token) this.#makers.set(bounded, token);
+    return bounded;
+  }
+
   async #renew(tenantId: TenantId, lease: StoreLease): Promise<StoreLease | CredentialFault> {
+    const maker = this.#makers.get(lease);
+    if (maker && maker !== this.#session.now().token) return endedLease;
     const body = { lease_id: lease.id, increment: Math.ceil(lease.ttlMs / 1_000) };
     const reply = await this.#lease(tenantId, 'renew', body);
     if (isCredentialFault(reply)) return reply;
-    if (reply.status === 200) return leaseOf(reply.body) ?? endedLease;
+    if (reply.status === 200) return this.#bounded(leaseOf(reply.body)) ?? endedLease;
     return reply.status === 400 || reply.status === 404 ? endedLease : refusal(reply);
   }
 
@@ -204,7 +219,8 @@ class VaultProvider implements CredentialProvider {
     const token = await this.#session.token();
     if (isCredentialFault(token)) return token;
     const reply = await this.#client.ask({ ...ask, token: token.reveal() });
-    if (isCredentialFault(reply) || reply.status !== 403 || !this.#session.refused(token)) return reply;
+    if (isCredentialFault(reply) || reply.status !== 403) return reply;
+    if (!(await this.#session.refused(token))) return reply;
     const next = await this.#session.token();
     return isCredentialFault(next) ? next : this.#client.ask({ ...ask, token: next.reveal() });
   }

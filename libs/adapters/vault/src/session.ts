@@ -46,6 +46,8 @@ interface Standing {
 
 /** A token that was refused so soon after it was made is not the reason for the refusal. */
 const youngMs = 5_000;
+/** One that Vault still knows may lack a policy that its successor has; but every login leaves a token behind in Vault. */
+const agedMs = 300_000;
 const renewMsMin = 1_000;
 
 export class VaultSession {
@@ -72,13 +74,26 @@ export class VaultSession {
     return isCredentialFault(entered) ? entered : entered.token;
   }
 
+  /** What is made now is Vault's child of this token, and ends with it. */
+  now(): { readonly token: SecretText | undefined; readonly leftMs: number } {
+    const { token, endMs = Infinity } = this.#standing ?? {};
+    return { token, leftMs: Math.max(1, endMs - this.#parts.clock.monotonicMs()) };
+  }
+
   /** Vault refused a request made with this token. True where it makes sense to try once more with the next one. */
-  refused(token: SecretText): boolean {
+  async refused(token: SecretText): Promise<boolean> {
     const standing = this.#standing;
     if (!standing || standing.token !== token) return true;
-    if (this.#parts.clock.monotonicMs() - standing.fromMs < youngMs) return false;
-    this.#forget();
+    const ageMs = this.#parts.clock.monotonicMs() - standing.fromMs;
+    if (ageMs < youngMs || (ageMs < agedMs && (await this.#isKnown(token)))) return false;
+    if (this.#standing === standing) this.#forget();
     return true;
+  }
+
+  /** Where nobody can say, it is not given up. */
+  async #isKnown(token: SecretText): Promise<boolean> {
+    const reply = await this.#ask('GET', 'auth/token/lookup-self', token.reveal());
+    return isCredentialFault(reply) || reply.status === 200;
   }
 
   /** Gives a token back that was made for this session. */
@@ -126,7 +141,7 @@ export class VaultSession {
       if (this.#standing !== standing) return;
       // At its longest life a renewal gives less and less: then a new login is better.
       if (renewed && this.#isLonger(renewed, standing))
-        return this.#stand({ ...renewed, token: standing.token });
+        return this.#stand({ ...renewed, token: standing.token, fromMs: standing.fromMs });
     }
     if (this.#auth.kind === 'token') {
       this.#parts.log.warn('the token for Vault cannot be renewed any further');

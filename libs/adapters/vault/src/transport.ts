@@ -30,6 +30,13 @@ export interface VaultAnswered {
 /** Nothing came back that could be read. The words hold no header, no body and no address. */
 export class VaultUnreachable extends Error {
   override readonly name = 'VaultUnreachable';
+  /** False where it may be about one engine: no reason to ask nothing else either. */
+  readonly isWhole: boolean;
+
+  constructor(words: string, isWhole = true) {
+    super(words);
+    this.isWhole = isWhole;
+  }
 }
 
 export function transport(options: TransportOptions): (asked: VaultExchange) => Promise<VaultAnswered> {

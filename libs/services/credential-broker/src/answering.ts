@@ -221,19 +221,25 @@ export class Answering {
         : await provider.getCredentials(tenantId, integration);
       if (isCredentialFault(outcome) && outcome.fault !== 'unfit') {
         this.#record({ action: 'unavailable', asker, ...aboutOf(ask), by: ask.by, reason: outcome.detail });
+        // Where it was found first it is gone: what was leased from there ends, though the work is half done.
+        if (gone.length > 0) await this.#endLeases(tenantId, integration);
         return refused(outcome);
       }
       if (outcome === true) gone.push(provider.name);
       else if (outcome !== undefined && outcome !== false) still.push(provider.name);
     }
-    await this.#parts.issuing.revoke(tenantId, integration);
-    await this.#parts.tell(tenantId, integration, 'revoked');
+    await this.#endLeases(tenantId, integration);
     const [provider] = gone;
     if (provider === undefined && still.length === 0) return refused(noSecret);
     if (provider === undefined)
       return refused({ ...nowhere, detail: `it can only be read in: ${still.join(', ')}` });
     this.#record({ action: 'deleted', asker, ...aboutOf(ask), by: ask.by, provider: gone.join(',') });
     return { outcome: 'written', provider, still_in: still };
+  }
+
+  async #endLeases(tenantId: TenantId, integration: Integration): Promise<void> {
+    await this.#parts.issuing.revoke(tenantId, integration);
+    await this.#parts.tell(tenantId, integration, 'revoked');
   }
 
   #record(audited: Audited): void {

@@ -242,6 +242,19 @@ describe('a secret that is written', () => {
     assert.ok(none.outcome === 'refused' && none.why === 'not_found');
   });
 
+  it('and deleted half way is leased no more, though the deletion has failed', async () => {
+    const [vault, file] = ['vault', 'file'].map((name) => new FakeProvider(name, { writes: true }));
+    assert.ok(vault && file);
+    vault.secrets.set('acme/github', { fields: secret({ token: 'x' }) });
+    await using rig = await openBroker([vault, file]);
+    await rig.lease('gw-1', 'acme', 'github');
+    file.fault = { fault: 'away', detail: 'it cannot be read', retryAfterMs: 0 };
+    const answer = await rig.remove('acme', 'github');
+    assert.ok(answer.outcome === 'refused' && answer.why === 'away');
+    await rig.settle();
+    assert.deepEqual(rig.revoked, ['revoked acme/github']);
+  });
+
   it('is refused from whoever may not write, or where the seal is for something else', async () => {
     await using rig = await open();
     const about = { tenant: 'acme', integration: 'github', by: 'ann' };
@@ -368,6 +381,28 @@ describe('a secret that its store makes', () => {
     assert.equal(short.ttlMs, 10_000);
     await rig.clock.advance(6_000);
     assert.deepEqual(leased(await rig.lease('gw-1', 'globex', 'db')).fields, { username: 'short' });
+  });
+
+  it('and taken back while it is being renewed is not given out, but another', async () => {
+    const vault = maker();
+    await using rig = await openBroker([vault]);
+    await rig.lease('gw-1', 'acme', 'db');
+    await rig.clock.advance(56_000);
+    const [gate, renewing] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const { renew } = vault.leasing;
+    vault.leasing.renew = async (...asked) => {
+      renewing.resolve();
+      await gate.promise;
+      return renew(...asked);
+    };
+    const asking = rig.lease('gw-1', 'acme', 'db');
+    await rig.pass(renewing.promise);
+    await rig.clock.advance(4_000);
+    await rig.pass(new Promise((resolve) => setImmediate(resolve)));
+    assert.deepEqual(vault.revoked, ['lease-1']);
+    gate.resolve();
+    assert.deepEqual(leased(await asking).fields, { username: 'u-2' });
+    assert.deepEqual(vault.revoked, ['lease-1']);
   });
 
   it('is taken back when it is deleted, and at the end of the broker; what cannot be is said', async () => {

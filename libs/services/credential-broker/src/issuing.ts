@@ -130,13 +130,13 @@ export class Issuing {
   ): Promise<Found | undefined | CredentialFault> {
     const key = `${tenantId}/${integration}`;
     const made = this.#out.get(key)?.made;
-    if (made && (await this.#isStillGood(tenantId, made)))
+    if (made && (await this.#isStillGood(tenantId, made)) && this.#holdOn(key, made))
       return { provider: made.provider, credential: made.credential };
     const found = await findCredential(this.#parts.providers, tenantId, integration);
     if (found === undefined || isCredentialFault(found)) return found;
     const { lease } = found.credential;
     const out = this.#out.get(key);
-    if (made && out) this.#retired.push({ tenantId, made, untilMs: out.untilMs });
+    if (out?.made) this.#retired.push({ tenantId, made: out.made, untilMs: out.untilMs });
     const next = lease && { ...found, lease, endMs: this.#parts.clock.monotonicMs() + lease.ttlMs };
     if (out) out.made = next;
     else if (next) {
@@ -144,6 +144,14 @@ export class Issuing {
       this.#out.set(key, { tenantId, integration, fingerprint: '', untilMs, made: next });
     }
     return found;
+  }
+
+  /** It is about to be given out, so it is not taken back now. False where it was, while it was being renewed. */
+  #holdOn(key: string, made: Made): boolean {
+    const out = this.#out.get(key);
+    if (out?.made !== made) return false;
+    out.untilMs = Math.max(out.untilMs, this.#parts.clock.monotonicMs() + this.#parts.leaseMs);
+    return true;
   }
 
   /** Renewed in its second half; one that cannot be, is followed by another while it still serves. */

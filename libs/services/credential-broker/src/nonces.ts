@@ -17,7 +17,7 @@ export class NonceBook {
     const seen = this.#seen.get(asker) ?? new Map<string, number>();
     this.#seen.set(asker, seen);
     for (const [old, untilMs] of seen) {
-      if (untilMs > nowMs) break;
+      if (untilMs >= nowMs) break;
       seen.delete(old);
     }
     if (seen.has(nonce)) return 'again';

@@ -26,7 +26,15 @@ describe('nonces', () => {
     assert.equal(book.judge('a', 'm', 3_999, 5_000), 'late');
     assert.equal(book.judge('a', 'm', 6_001, 5_000), 'late');
     assert.equal(book.judge('a', 'n', 6_900, 6_900), 'again');
-    assert.equal(book.judge('a', 'n', 7_000, 7_000), 'fresh');
+    assert.equal(book.judge('a', 'n', 7_000, 7_000), 'again');
+    assert.equal(book.judge('a', 'n', 7_001, 7_001), 'fresh');
+  });
+
+  it('from a clock that is as far ahead as may be count once to the very end of their time', () => {
+    const book = new NonceBook(1_000);
+    assert.equal(book.judge('a', 'n', 6_000, 5_000), 'fresh');
+    assert.equal(book.judge('a', 'n', 6_000, 7_000), 'again');
+    assert.equal(book.judge('a', 'n', 6_000, 7_001), 'late');
   });
 
   it('of one asker have a bound that others do not feel', () => {
@@ -156,7 +164,8 @@ describe('settings of the broker', () => {
 
 describe('settings of the places for secrets', () => {
   const readers = {
-    vaultPath: (text: string) => (text.includes('{id}') ? { text } : { problem: 'must hold {id}' }),
+    vaultPath: (text: string, hasDynamic: boolean) =>
+      text.includes(hasDynamic ? '{id}/' : '{id}') ? { text } : { problem: 'must hold {id}' },
     environmentNames: (items: readonly string[]) =>
       items.includes('bad') ? { problem: 'is bad' } : { items },
     fileKey: (text: string) => (text === 'good' ? new Uint8Array(32) : undefined),
@@ -211,6 +220,11 @@ describe('settings of the places for secrets', () => {
     for (const env of [
       { CRUVERO_MCP_VAULT_ENABLED: 'true' },
       { ...vault, CRUVERO_MCP_VAULT_PATH: 'kv' },
+      {
+        ...vault,
+        CRUVERO_MCP_VAULT_PATH: 'kv-{id}',
+        CRUVERO_MCP_VAULT_DYNAMIC: 'warehouse=database/creds/reader',
+      },
       { ...vault, CRUVERO_MCP_VAULT_AUTH: 'approle' },
       { ...vault, CRUVERO_MCP_VAULT_AUTH: 'approle', CRUVERO_MCP_VAULT_SECRET_ID: 's' },
       { ...vault, CRUVERO_MCP_VAULT_AUTH_MOUNT: '../sys' },

@@ -6,7 +6,8 @@ import type { Clock, CredentialProvider, Log, Random } from '@cruvero/ports';
 
 /** What the adapters say of a text; given, since a service knows no adapter. */
 export interface ProviderReaders<Path, Names> {
-  readonly vaultPath: (text: string) => Path | { readonly problem: string };
+  /** `hasDynamic`: secrets are also made by engines beside the one that is named. */
+  readonly vaultPath: (text: string, hasDynamic: boolean) => Path | { readonly problem: string };
   readonly environmentNames: (items: readonly string[]) => Names | { readonly problem: string };
   readonly fileKey: (text: string) => Uint8Array | undefined;
 }
@@ -66,14 +67,10 @@ function vaultSettings<Path extends object, Names>(
     help: 'Takes credentials from Vault, before all other places.',
   });
   const pathName = 'CRUVERO_MCP_VAULT_PATH';
-  const path = vaultPath(
-    read.text(pathName, {
-      orElse: 'admin/tenant-{id}/kv',
-      help: "Where a tenant's secrets are: namespace and mount, {id} being the tenant. Where Vault has no namespaces it is the mount.",
-    }),
-  );
-  const problem = problemOf(path);
-  if (problem !== undefined) read.refuse(pathName, problem);
+  const pathText = read.text(pathName, {
+    orElse: 'admin/tenant-{id}/kv',
+    help: "Where a tenant's secrets are: namespace and mount, {id} being the tenant. Where Vault has no namespaces it is the mount.",
+  });
   const settings = {
     address: read.url('CRUVERO_MCP_VAULT_ADDR', {
       orElse: 'http://127.0.0.1:8200',
@@ -85,7 +82,6 @@ function vaultSettings<Path extends object, Names>(
       read.optionalText('CRUVERO_MCP_VAULT_AUTH_NAMESPACE', {
         help: 'Namespace in which the broker logs in. Without it: the root.',
       }) ?? '',
-    path: path as Path,
     ...vaultShape(read),
     timeoutMs: read.durationMs('CRUVERO_MCP_VAULT_TIMEOUT', {
       orElse: 5_000,
@@ -97,7 +93,10 @@ function vaultSettings<Path extends object, Names>(
       help: 'PEM file of the authorities that Vault is trusted by. Without it: those of the system.',
     }),
   };
-  return isEnabled ? settings : undefined;
+  const path = vaultPath(pathText, settings.dynamic.size > 0);
+  const problem = problemOf(path);
+  if (problem !== undefined) read.refuse(pathName, problem);
+  return isEnabled ? { ...settings, path: path as Path } : undefined;
 }
 
 function vaultShape(read: Reader) {
