@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { describe, it } from 'node:test';
 import { SecretText, type Integration, type TenantId } from '@cruvero/core';
-import { isCredentialFault, type CredentialFault } from '@cruvero/ports';
+import { isCredentialFault, type Clock, type CredentialFault } from '@cruvero/ports';
 import { MemoryTelemetry, serveHttp } from '@cruvero/testkit';
 import { Engines } from './engines.ts';
 import { besideOf, readVaultPath } from './path.ts';
@@ -28,7 +28,11 @@ const token: VaultAuth = { kind: 'token', token: new SecretText('t') };
 const role: VaultAuth = { kind: 'approle', mount: 'approle', roleId: 'r', secretId: new SecretText('s') };
 
 /** What is asked as `METHOD path`; logging in and looking up are well unless the script says otherwise. */
-async function scripted(scripts: Readonly<Record<string, Script>>, more: Partial<VaultConfig> = {}) {
+async function scripted(
+  scripts: Readonly<Record<string, Script>>,
+  more: Partial<VaultConfig> = {},
+  clock: Clock = realClock,
+) {
   const usual: Readonly<Record<string, Script>> = {
     'GET auth/token/lookup-self': say(200, { data: { ttl: 0, renewable: false } }),
     'POST auth/approle/login': say(200, {
@@ -51,7 +55,7 @@ async function scripted(scripts: Readonly<Record<string, Script>>, more: Partial
     timeoutMs: 300,
     ...more,
   };
-  const provider = openVault(config, { clock: realClock, random: () => 0.5, log: new MemoryTelemetry().log });
+  const provider = openVault(config, { clock, random: () => 0.5, log: new MemoryTelemetry().log });
   return {
     provider,
     [Symbol.asyncDispose]: async () => {
@@ -208,7 +212,7 @@ describe('a Vault of many tenants', { skip }, () => {
   });
 
   it('ends what it made with the token that it was made with', async () => {
-    let logins = 0;
+    let [logins, nowMs] = [0, 0];
     await using rig = await scripted(
       {
         [creds]: say(200, { lease_id: 'l', lease_duration: 3_600, renewable: true, data: { password: 'p' } }),
@@ -219,13 +223,14 @@ describe('a Vault of many tenants', { skip }, () => {
         },
       },
       { auth: role },
+      { ...realClock, monotonicMs: () => nowMs },
     );
     const read = await rig.provider.getCredentials(acme, made);
     assert.ok(read && !isCredentialFault(read) && read.lease);
     assert.ok(read.lease.ttlMs <= 1_000, `${read.lease.ttlMs}`);
     const renewed = await rig.provider.leasing?.renew(acme, read.lease);
     assert.ok(renewed && !isCredentialFault(renewed) && renewed.ttlMs <= 1_000);
-    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    nowMs = 1_100;
     await rig.provider.getCredentials(acme, made);
     const late = await rig.provider.leasing?.renew(acme, read.lease);
     assert.partialDeepStrictEqual(late, { fault: 'not_found' });
