@@ -40,6 +40,7 @@ const config: CodeExecConfig = {
   keptBytesMax: 1 << 20,
   workspaceIdleMs: 60_000,
   workspaceBytesMax: 1 << 20,
+  workspacesBytesMax: 8 << 20,
   workspacesMax: 2,
   bodyBytesMax: 1 << 20,
   token: undefined,

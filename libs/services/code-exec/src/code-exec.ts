@@ -97,6 +97,7 @@ class Service implements CodeExec {
         perOwnerMax: config.workspacesMax,
         // More could not be put into a work folder again.
         bytesMax: Math.min(config.workspaceBytesMax, Math.floor(config.bounds.workBytesMax / 2)),
+        totalBytesMax: config.workspacesBytesMax,
       },
       clock,
     );

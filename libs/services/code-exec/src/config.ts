@@ -25,6 +25,8 @@ export interface CodeExecConfig {
   readonly keptBytesMax: number;
   readonly workspaceIdleMs: number;
   readonly workspaceBytesMax: number;
+  /** Of all callers together. */
+  readonly workspacesBytesMax: number;
   /** Of one caller. */
   readonly workspacesMax: number;
   /** Of one HTTP request. */

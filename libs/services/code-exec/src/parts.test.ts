@@ -154,7 +154,7 @@ describe('kept files that are empty', () => {
 describe('workspaces', () => {
   const files = (size: number) => [{ path: 'x', bytes: Buffer.alloc(size) }];
   const open = (clock = new SimClock()) =>
-    new Workspaces({ idleMs: 1_000, perOwnerMax: 2, bytesMax: 100 }, clock);
+    new Workspaces({ idleMs: 1_000, perOwnerMax: 2, bytesMax: 100, totalBytesMax: 600 }, clock);
   const lend = (spaces: Workspaces, owner: string, name: string) => {
     const lent = spaces.lend(owner, name);
     return typeof lent === 'string' ? assert.fail(lent) : lent;
@@ -190,9 +190,54 @@ describe('workspaces', () => {
     await clock.advance(1_000);
     assert.equal(lend(spaces, 'a', 'third').files.length, 0);
     assert.equal(
-      new Workspaces({ idleMs: 1, perOwnerMax: 0, bytesMax: 1 }, clock).lend('a', 'w'),
+      new Workspaces({ idleMs: 1, perOwnerMax: 0, bytesMax: 1, totalBytesMax: 1 }, clock).lend('a', 'w'),
       'none_here',
     );
+  });
+
+  it('of one caller have a quarter of the room, and all together no more than there is', async () => {
+    const clock = new SimClock();
+    const spaces = open(clock);
+    const fill = async (owner: string, name: string, size: number): Promise<boolean> => {
+      const taken = lend(spaces, owner, name).giveBack(files(size));
+      await clock.advance(1);
+      return taken;
+    };
+    const sizeOf = (owner: string, name: string): number => {
+      const { files: held, giveBack } = lend(spaces, owner, name);
+      giveBack(undefined);
+      return held[0]?.bytes.length ?? 0;
+    };
+    assert.ok(await fill('a', 'one', 100));
+    assert.ok(await fill('a', 'two', 100));
+    assert.deepEqual([sizeOf('a', 'one'), sizeOf('a', 'two')], [0, 100], 'its own made room');
+    for (const owner of 'bcdef') assert.ok(await fill(owner, 'w', 100));
+    assert.ok(await fill('g', 'w', 50));
+    assert.equal(sizeOf('a', 'two'), 0, 'the one unused longest of all made room');
+    assert.deepEqual(
+      [...'bcdef'].map((owner) => sizeOf(owner, 'w')),
+      [100, 100, 100, 100, 100],
+    );
+  });
+
+  it('that are in use are never taken away to make room', async () => {
+    const spaces = open();
+    const held = [...'abcdef'].map((owner) => {
+      lend(spaces, owner, 'w').giveBack(files(100));
+      return lend(spaces, owner, 'w');
+    });
+    const more = lend(spaces, 'g', 'w');
+    assert.equal(more.giveBack(files(1)), false);
+    held[0]?.giveBack(undefined);
+    assert.equal(lend(spaces, 'g', 'w').giveBack(files(1)), true);
+    assert.equal(lend(spaces, 'b', 'other').giveBack(files(60)), false, 'its other one is in use');
+  });
+
+  it('are bounded in number, empty or not', () => {
+    const spaces = open();
+    lend(spaces, 'first', 'w').giveBack(files(1));
+    for (let n = 0; n < 4_096; n += 1) lend(spaces, `owner-${n}`, 'w').giveBack(undefined);
+    assert.equal(lend(spaces, 'first', 'w').files.length, 0);
   });
 });
 

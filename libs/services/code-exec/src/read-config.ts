@@ -175,6 +175,12 @@ function readKept(read: Reader) {
       max: 512 * mib,
       help: 'Files of one workspace together; at most half of the work folder.',
     }),
+    workspacesBytesMax: read.bytes('MCP_CODE_EXEC_WORKSPACES_SIZE', {
+      orElse: 512 * mib,
+      min: mib,
+      max: 16_384 * mib,
+      help: 'Files of all workspaces in memory, all callers together; one caller has at most a quarter. The ones unused longest make room.',
+    }),
     workspacesMax: read.integer('MCP_CODE_EXEC_WORKSPACES', {
       orElse: 8,
       min: 0,

@@ -21,7 +21,7 @@ export interface Facts {
   readonly spoken: { readonly stdout: string; readonly stderr: string };
   readonly produced: readonly Produced[];
   readonly workspace: string | undefined;
-  /** False: the workspace has its earlier files still, because these are too large together. */
+  /** False: the workspace has its earlier files still, because there is no room for these. */
   readonly isTaken: boolean;
 }
 
@@ -95,7 +95,7 @@ function textOf({ outcome, spoken, produced, isTaken }: Facts): string {
     ...cut('stderr', stderr),
     ...(produced.length > 0 ? [`files: ${produced.map(({ path }) => path).join(', ')}`] : []),
     ...leftOut.map(({ path, reason }) => `[not given back: ${path} (${reason.replaceAll('_', ' ')})]`),
-    ...(isTaken ? [] : ['[the workspace is as it was before: its files are too large together]']),
+    ...(isTaken ? [] : ['[the workspace is as it was before: there is no room for these files]']),
     endOf(outcome),
   ].join('\n');
 }

@@ -99,7 +99,9 @@ export const output = z.object({
   workspace: z.string().nullable(),
   workspace_saved: z
     .boolean()
-    .describe('Whether the next call finds these files. False: too large together, or no workspace.'),
+    .describe(
+      'Whether the next call finds these files. False: too large together, no room, or no workspace.',
+    ),
 });
 
 export type PythonInput = z.infer<ReturnType<typeof pythonInput>>;

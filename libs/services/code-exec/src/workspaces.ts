@@ -5,28 +5,36 @@ import type { Clock, SandboxFile } from '@cruvero/ports';
 export interface WorkspacesOptions {
   readonly idleMs: number;
   readonly perOwnerMax: number;
+  /** Of one workspace. */
   readonly bytesMax: number;
+  /** Of all workspaces of all owners; one owner has at most a quarter. */
+  readonly totalBytesMax: number;
 }
 
 interface Workspace {
+  readonly owner: string;
+  readonly name: string;
   files: readonly SandboxFile[];
+  bytes: number;
   usedAtMs: number;
   inUse: boolean;
 }
 
 export interface Lent {
   readonly files: readonly SandboxFile[];
-  /** Undefined leaves it as it was; so do files that are too large together, and then it says false. */
+  /** Undefined leaves it as it was; so do files that there is no room for, and then it says false. */
   giveBack(files: readonly SandboxFile[] | undefined): boolean;
 }
 
-/** All owners together; each holds at most its own bound. */
-const ownersMax = 1_000;
+/** All owners together: empty ones cost memory too. */
+const workspacesMax = 4_096;
+/** One owner's part of everything, so that nobody can push out the files of all others. */
+const ownerShare = 1 / 4;
 
 export class Workspaces {
   readonly #options: WorkspacesOptions;
   readonly #clock: Pick<Clock, 'monotonicMs'>;
-  readonly #owners = new Map<string, Map<string, Workspace>>();
+  readonly #all = new Set<Workspace>();
 
   constructor(options: WorkspacesOptions, clock: Pick<Clock, 'monotonicMs'>) {
     this.#options = options;
@@ -38,44 +46,63 @@ export class Workspaces {
     if (this.#options.perOwnerMax === 0) return 'none_here';
     this.sweep();
     const own = this.#of(owner);
-    if (!own) return 'in_use';
-    let workspace = own.get(name);
-    if (workspace?.inUse === true) return 'in_use';
-    if (!workspace) {
-      if (own.size >= this.#options.perOwnerMax && !dropOldest(own)) return 'in_use';
-      own.set(name, (workspace = { files: [], usedAtMs: this.#clock.monotonicMs(), inUse: true }));
-    }
-    const lent = workspace;
-    lent.inUse = true;
-    return { files: lent.files, giveBack: (files) => this.#giveBack(lent, files) };
+    const workspace = own.find((one) => one.name === name) ?? this.#make(owner, name, own);
+    if (!workspace || workspace.inUse) return 'in_use';
+    workspace.inUse = true;
+    return { files: workspace.files, giveBack: (files) => this.#giveBack(workspace, files) };
+  }
+
+  /** In place of the one unused longest, of this owner or of all; undefined where every one of them is in use. */
+  #make(owner: string, name: string, own: readonly Workspace[]): Workspace | undefined {
+    if (own.length >= this.#options.perOwnerMax && !this.#dropOldest(own)) return undefined;
+    if (this.#all.size >= workspacesMax && !this.#dropOldest(this.#all)) return undefined;
+    const usedAtMs = this.#clock.monotonicMs();
+    const made: Workspace = { owner, name, files: [], bytes: 0, usedAtMs, inUse: false };
+    this.#all.add(made);
+    return made;
   }
 
   #giveBack(workspace: Workspace, files: readonly SandboxFile[] | undefined): boolean {
-    workspace.inUse = false;
     workspace.usedAtMs = this.#clock.monotonicMs();
-    if (!files) return true;
-    if (files.reduce((sum, { bytes }) => sum + bytes.length, 0) > this.#options.bytesMax) return false;
-    workspace.files = files;
-    return true;
+    const bytes = files?.reduce((sum, { bytes: { length } }) => sum + length, 0) ?? 0;
+    const isTaken = files === undefined || this.#hasRoom(workspace, bytes);
+    if (files && isTaken) Object.assign(workspace, { files, bytes });
+    workspace.inUse = false;
+    return isTaken;
   }
 
-  #of(owner: string): Map<string, Workspace> | undefined {
-    let own = this.#owners.get(owner);
-    if (!own && this.#owners.size < ownersMax) this.#owners.set(owner, (own = new Map()));
-    return own;
+  /** Makes it where it can; what is in use stays. */
+  #hasRoom(workspace: Workspace, bytes: number): boolean {
+    const { bytesMax, totalBytesMax } = this.#options;
+    if (bytes > bytesMax) return false;
+    const fits = (all: () => Iterable<Workspace>, most: number): boolean => {
+      while (bytesOf(all()) - workspace.bytes + bytes > most) if (!this.#dropOldest(all())) return false;
+      return true;
+    };
+    return (
+      fits(() => this.#of(workspace.owner), totalBytesMax * ownerShare) &&
+      fits(() => this.#all, totalBytesMax)
+    );
+  }
+
+  #of(owner: string): readonly Workspace[] {
+    return [...this.#all].filter((one) => one.owner === owner);
+  }
+
+  /** The one unused longest; false where all are in use. */
+  #dropOldest(all: Iterable<Workspace>): boolean {
+    const [oldest] = [...all].filter(({ inUse }) => !inUse).sort((a, b) => a.usedAtMs - b.usedAtMs);
+    return oldest !== undefined && this.#all.delete(oldest);
   }
 
   sweep(): void {
     const oldestMs = this.#clock.monotonicMs() - this.#options.idleMs;
-    for (const [owner, own] of this.#owners) {
-      for (const [name, { inUse, usedAtMs }] of own) if (!inUse && usedAtMs <= oldestMs) own.delete(name);
-      if (own.size === 0) this.#owners.delete(owner);
-    }
+    for (const one of this.#all) if (!one.inUse && one.usedAtMs <= oldestMs) this.#all.delete(one);
   }
 }
 
-function dropOldest(own: Map<string, Workspace>): boolean {
-  const free = [...own].filter(([, { inUse }]) => !inUse);
-  const [oldest] = free.sort(([, a], [, b]) => a.usedAtMs - b.usedAtMs);
-  return oldest !== undefined && own.delete(oldest[0]);
+function bytesOf(all: Iterable<Workspace>): number {
+  let bytes = 0;
+  for (const one of all) bytes += one.bytes;
+  return bytes;
 }
