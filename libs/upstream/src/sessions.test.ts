@@ -117,6 +117,42 @@ describe('sessions', () => {
     assert.equal(faulted(await ask({ terms: termsOf('bob', { exclusive: true }) })).fault, 'overloaded');
   });
 
+  it('of one caller alone are used before another is asked for again, wherever there is a gap among them', async () => {
+    const calls = new FakeStreams();
+    const legacy = legacyScript(calls.script);
+    let full = false;
+    let refused = 0;
+    const { clock, link, ask } = scene(
+      (seen) => {
+        if (seen.method !== 'initialize' || !full) return legacy(seen);
+        assert.ok((refused += 1) < 5, 'it asks again and again');
+        return error(seen, -31030, 'All are in use.', 503);
+      },
+      { sessionIdleMs: 1_000 },
+    );
+    const terms = termsOf('alice', { exclusive: true });
+    const running = [ask({ terms }), ask({ terms }), ask({ terms })];
+    await calls.nth(2);
+    const finish = (at: number): void =>
+      calls.at(at).send({ jsonrpc: '2.0', id: calls.seen(at).message['id'] ?? null, result: {} });
+    finish(1);
+    await running[1];
+    await clock.advance(600);
+    finish(2);
+    await running[2];
+    await clock.advance(400);
+    link.sweep();
+    full = true;
+    const last = ask({ terms });
+    await calls.nth(3);
+    assert.equal(calls.seen(3).session, calls.seen(2).session);
+    assert.equal(refused, 1);
+    finish(3);
+    finish(0);
+    assert.ok(!isFault(await last));
+    await running[0];
+  });
+
   it('say who asks, and what was negotiated, on every request', async () => {
     const { peer, ask } = scene(legacyScript());
     await ask();

@@ -65,8 +65,8 @@ export class Sessions {
   ): Promise<T | Fault> {
     const { clock } = this.#parts.ports;
     const untilMs = clock.monotonicMs() + this.#parts.bounds.timeoutMs;
-    for (;;) {
-      const done = await this.#useOne(terms, signal, seat, work);
+    for (let openOnly = false; ; openOnly = true) {
+      const done = await this.#useOne(terms, signal, seat, work, openOnly);
       const full = isFault(done) && done.fault === 'overloaded' && terms.exclusive && seat === 'own';
       if (!full || !(await this.#siblingFree(terms.key, signal, untilMs - clock.monotonicMs()))) return done;
     }
@@ -77,11 +77,14 @@ export class Sessions {
     signal: AbortSignal,
     seat: Seat,
     work: (session: Session, held: Held) => Promise<T>,
+    openOnly: boolean,
   ): Promise<T | Fault> {
     const claim = terms.exclusive && seat === 'own' ? 1 : 0;
     const slot =
       claim === 0 ? 0 : lowestSlot((at) => (this.#held.get(slotKey(terms.key, at))?.claims ?? 0) > 0);
-    const held = this.#hold(terms, slot);
+    // The lowest free slot may be one whose session has ended, and the server has no room for another.
+    const open = openOnly ? this.#freeSibling(terms.key) : undefined;
+    const held = open ?? this.#hold(terms, slot);
     if (isFault(held)) return held;
     held.users += 1;
     held.claims += claim;
@@ -93,6 +96,12 @@ export class Sessions {
       this.#leave(held);
       if (claim > 0) this.#wakeOne(terms.key);
     }
+  }
+
+  #freeSibling(key: string): Held | undefined {
+    const free = [...this.#held.values()].find((held) => held.terms.key === key && held.claims === 0);
+    if (free) this.#touch(free);
+    return free;
   }
 
   /** False where there is none to wait for, where it took too long, or where the caller is gone. */
@@ -199,9 +208,7 @@ export class Sessions {
     const key = slotKey(terms.key, slot);
     const known = this.#held.get(key);
     if (known) {
-      known.usedAtMs = this.#parts.ports.clock.nowMs();
-      this.#held.delete(key);
-      this.#held.set(key, known);
+      this.#touch(known);
       return known;
     }
     if (!this.#makeRoom()) {
@@ -231,6 +238,12 @@ export class Sessions {
     });
     this.#held.set(key, held);
     return held;
+  }
+
+  #touch(held: Held): void {
+    held.usedAtMs = this.#parts.ports.clock.nowMs();
+    this.#held.delete(held.key);
+    this.#held.set(held.key, held);
   }
 
   async #open(terms: SessionTerms, slot: number): Promise<Session | Fault> {
