@@ -12,7 +12,8 @@ import {
   type KeyedQuestion,
   type Reply,
 } from '@cruvero/core';
-import { isBusFault, type Bus, type Clock, type Log, type Subscription } from '@cruvero/ports';
+import { isBusFault, type Bus, type BusFault, type Clock, type Log, type Subscription } from '@cruvero/ports';
+import { errorReply } from './callers/caller.ts';
 import type { Resumed } from './callers/dialogues.ts';
 import type { Step } from './callers/parked-call.ts';
 
@@ -97,9 +98,12 @@ export class Replicas {
     }
   }
 
-  /** Brings a client's answer to the replica that asked. */
+  /** Brings a client's answer to the replica that asked, or what stands in its place where it is too large for that. */
   answer(replica: string, uid: string, idText: string, reply: Reply): void {
-    void this.#tell(replica, { kind: 'answer', uid, idText, reply: plainReply(reply) });
+    const body = (said: Reply) => ({ kind: 'answer', uid, idText, reply: plainReply(said) });
+    void this.#tell(replica, body(reply)).then((fault) => {
+      if (fault?.fault === 'message_too_large') void this.#tell(replica, body(unbrought));
+    });
   }
 
   ended(uid: string): void {
@@ -120,9 +124,10 @@ export class Replicas {
     await Promise.all(this.#subscriptions.map((subscription) => subscription.close()));
   }
 
-  async #tell(replica: string, body: Json): Promise<void> {
+  async #tell(replica: string, body: Json): Promise<BusFault | undefined> {
     const fault = await this.#parts.bus.publish(this.#subjects.tell(replica), body);
     if (fault) this.#parts.log.warn('another replica cannot be told', { replica, reason: fault.detail });
+    return fault;
   }
 
   async #askToResume(replica: string, exchange: string, resumed: Resumed): Promise<Fault | undefined> {
@@ -187,6 +192,11 @@ export class Replicas {
       this.#parts.cancelled(uid, requestIdText);
   }
 }
+
+const unbrought = errorReply(
+  -32603,
+  'The answer of the client is too large to be brought to the replica that asked.',
+);
 
 /** As it goes over the bus: text, whatever else is at hand. */
 function plainReply(reply: Reply): JsonObject {

@@ -37,10 +37,12 @@ async function pair(server: LegacyServer, cache: Cache | undefined): Promise<rea
     upstreams: { http: server },
     servers: [{ name: 'notes' }],
   };
-  const one = await stage(options);
+  // More than one message of the bus may hold.
+  const bodyBytesMax = 4 << 20;
+  const one = await stage({ ...options, config: { bodyBytesMax } });
   const gatewayId = readGatewayId('gw2') ?? baseConfig.gatewayId;
   const random = (): number => 0.3;
-  return [one, await stage({ ...options, random, broker: one.broker, config: { gatewayId } })];
+  return [one, await stage({ ...options, random, broker: one.broker, config: { gatewayId, bodyBytesMax } })];
 }
 
 /** Lets what was said on the bus arrive. */
@@ -170,6 +172,21 @@ for (const withCache of [true, false]) {
       await until(() => server.of('answer').some(({ message }) => message['id'] === 77));
       const got = server.of('answer').find(({ message }) => message['id'] === 77)?.message['result'];
       assert.deepEqual(got, { action: 'accept' });
+    });
+
+    it('tell the server where an answer is too large to be brought to the replica that asked', async () => {
+      const client = await open({ elicitation: {} });
+      await using stream = await atTwo(client).listen();
+      await client.call('resources/subscribe', { uri: 'note://1' });
+      await pause();
+      server.say({ id: 78, method: 'elicitation/create', params: { message: 'Sure?', requestedSchema: {} } });
+      const asked = await nextOf(stream, 'elicitation/create');
+      const large = { action: 'accept', content: { text: 'x'.repeat(1_100_000) } };
+      const answer = { jsonrpc: '2.0', id: asked['id'], result: large };
+      await probe(client.url, { headers: client.headers('', {}), body: JSON.stringify(answer) });
+      await until(() => server.of('answer').some(({ message }) => message['id'] === 78));
+      const got = server.of('answer').find(({ message }) => message['id'] === 78)?.message['error'];
+      assert.partialDeepStrictEqual(got, { code: -32603 });
     });
 
     it('keep one log level and one set of resources for a client that turns to both', async () => {
