@@ -64,11 +64,13 @@ async function stage(answer: (call: Routed) => Promise<Reply> = async () => done
   const taskIds = new TaskIds(sealWith([new Uint8Array(32)]));
   const legacyTasks = new LegacyTasks(taskIds, undefined);
   const sessionMethods = { answer: () => undefined };
+  const limit = (): undefined => undefined;
   const calls = new Calls({
     catalog,
     links,
     pipeline,
     sessionMethods,
+    limit,
     taskIds,
     legacyTasks,
     version: '1',

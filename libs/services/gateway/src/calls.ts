@@ -15,6 +15,7 @@ import {
 import type { Catalog } from './catalog/catalog.ts';
 import { aggregateFace, discoverResult, serverFace, virtualFace, type Face } from './faces.ts';
 import { refuseWithoutCodeExec } from './code-exec.ts';
+import type { RateLimit } from './filters/limit.ts';
 import type { Links } from './links.ts';
 import type { Door } from './door.ts';
 import type { Identified, Inbound, Next, Permitted } from './pipeline.ts';
@@ -28,6 +29,8 @@ export interface CallParts {
   readonly catalog: Catalog;
   readonly links: Links;
   readonly pipeline: Next;
+  /** Also for what does not take the pipeline and yet reaches servers. */
+  readonly limit: RateLimit;
   readonly sessionMethods: Pick<SessionMethods, 'answer'>;
   readonly taskIds: TaskIds;
   readonly legacyTasks: Pick<LegacyTasks, 'named'>;
@@ -97,12 +100,15 @@ export class Calls {
     if (method === 'server/discover') return this.#discover(call);
     const kind = call.door.door === 'server' ? undefined : listKindOf(method);
     if (kind !== undefined) return this.#list(call, kind);
-    const ofSession = this.#parts.sessionMethods.answer(call);
-    if (ofSession) return ofSession;
-    if (ofSessions.has(method)) return { fault: 'unknown_method', method };
+    if (ofSessions.has(method)) return this.#parts.limit(call) ?? this.#ofSession(call);
     const routed = selectRoute(call, this.#parts);
     if (!isFault(routed)) return this.#parts.pipeline(routed);
     return this.#parts.codeExecRequired === true ? refuseWithoutCodeExec(call, routed) : routed;
+  }
+
+  #ofSession(call: Permitted): Promise<Reply | Fault> | Fault {
+    const { method } = call.message;
+    return this.#parts.sessionMethods.answer(call) ?? { fault: 'unknown_method', method };
   }
 
   #list(call: Permitted, kind: NonNullable<ReturnType<typeof listKindOf>>): Reply | Fault {

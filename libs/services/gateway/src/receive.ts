@@ -277,7 +277,7 @@ function replyOf(message: ResponseMessage): Reply {
 }
 
 /** What a client declares stands in its session's id, which comes with every request as a header. */
-const capabilityCharsMax = 4_096;
+const capabilityBytesMax = 4_096;
 const clientInfoCharsMax = 1_024;
 
 /** Icons and descriptions may be long; who it is, is short. */
@@ -301,10 +301,10 @@ export async function openSession(
   const asked = readInitialize(message.params.text);
   const { clientCapabilities } = asked;
   const clientInfo = shortInfo(asked.clientInfo);
-  if (JSON.stringify(clientCapabilities).length > capabilityCharsMax)
+  if (Buffer.byteLength(JSON.stringify(clientCapabilities)) > capabilityBytesMax)
     return {
       fault: 'bad_params',
-      detail: `params.capabilities is at most ${capabilityCharsMax} characters long.`,
+      detail: `params.capabilities is at most ${capabilityBytesMax} bytes long.`,
     };
   const face = await parts.calls.face(door, principal, snapshot);
   if (isFault(face)) return face;

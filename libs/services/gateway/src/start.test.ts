@@ -7,7 +7,16 @@ import { probe, startModernServer } from '@cruvero/testkit';
 import { Client, eras } from './client.fixture.ts';
 import { gate } from './gate.fixture.ts';
 import { FakeFleet } from './fleet.fixture.ts';
-import { authPayload, keys, memoryFile, serverRow, stage, until, type Stage } from './gateway.fixture.ts';
+import {
+  authPayload,
+  profileRow,
+  keys,
+  memoryFile,
+  serverRow,
+  stage,
+  until,
+  type Stage,
+} from './gateway.fixture.ts';
 
 const client = (gateway: Stage, era: 'legacy' | 'modern' = 'modern') =>
   new Client(era, `${gateway.url}/mcp`, keys.alice).open();
@@ -85,14 +94,21 @@ describe('the last known state', () => {
   }
 
   it('of which a part is wrong gives the other parts', async () => {
-    const payloads = { auth: authPayload(3), servers: { version: 'x' }, policy: 7, unknown: {} };
+    const policy = { version: 2, profiles: [profileRow()] };
+    const payloads = {
+      auth: authPayload(3),
+      servers: { version: 'x' },
+      server_settings: 7,
+      policy,
+      unknown: {},
+    };
     const text = JSON.stringify({ payloads, lists: { 'default/files': { tools: ['[', '[1]', 7] }, x: 1 } });
     await using gateway = await stage({ configured: false, stateFile: memoryFile(text) });
     assert.deepEqual(warnings(gateway), [
       'a part of the last known state cannot be read',
       'a part of the last known state cannot be read',
     ]);
-    assert.deepEqual(gateway.gateway.snapshot().versions, { servers: 0, policy: 0, auth: 3 });
+    assert.deepEqual(gateway.gateway.snapshot().versions, { servers: 0, policy: 2, auth: 3 });
     assert.deepEqual((await (await client(gateway)).call('tools/list')).result['tools'], []);
   });
 

@@ -37,7 +37,7 @@ import { SnapshotState, type SnapshotChange } from './control/state.ts';
 import { gatewayInfo } from './faces.ts';
 import { credentialFilter } from './filters/credential.ts';
 import { balancer, type Balancer, type BalanceParts } from './filters/balance.ts';
-import { limitFilter } from './filters/limit.ts';
+import { limitFilter, rateLimit, type RateLimit } from './filters/limit.ts';
 import { measureFilter } from './filters/measure.ts';
 import { pauseFor, retryFilter, type Tried } from './filters/retry.ts';
 import { forwarder, type ForwardParts } from './forward.ts';
@@ -245,7 +245,7 @@ function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown, s
   const states = new RequestStates(seal, clock);
   const taskIds = new TaskIds(seal);
   const legacyTasks = new LegacyTasks(new TaskIds(seal, 'legacy-task'), ports.cache);
-  const { balance, way } = wayOfCalls(
+  const { balance, limit, way } = wayOfCalls(
     config,
     ports,
     { links, catalog, states, taskIds, legacyTasks },
@@ -261,6 +261,7 @@ function furnish(config: GatewayConfig, ports: GatewayPorts, known: LastKnown, s
   const calls = new Calls({
     ...{ catalog, links, sessionMethods, taskIds, legacyTasks, version, callsMax, codeExecRequired },
     pipeline: way,
+    limit,
   });
   const streams = new Streams(config, clock);
   return { push, streams, links, state, catalog, control, writer, states, calls, ...dialogues };
@@ -308,7 +309,7 @@ function wayOfCalls(
   parts: Pick<ForwardParts, 'links' | 'catalog' | 'states' | 'taskIds' | 'legacyTasks'>,
   onHealth: BalanceParts['onHealth'],
   isConfigured: (server: Server) => boolean,
-): { readonly balance: Balancer; readonly way: Next } {
+): { readonly balance: Balancer; readonly limit: RateLimit; readonly way: Next } {
   const tried: Tried = new WeakMap();
   const pause = (delayMs: number, signal: AbortSignal): Promise<void> => pauseFor(delayMs, signal, clock);
   const forward = credentialFilter(credentials)(forwarder({ ...parts, telemetry, pause }));
@@ -319,12 +320,13 @@ function wayOfCalls(
     tried,
     onHealth,
   });
+  const limit = rateLimit(clock, telemetry, counter);
   const filters = {
     measure: measureFilter(clock, telemetry),
-    limit: limitFilter(clock, telemetry, counter),
+    limit: limitFilter(limit),
     retry: retryFilter(config.retry, { clock, random, telemetry, tried, isConfigured }),
   };
-  return { balance, way: pipeline(filters, balance.next) };
+  return { balance, limit, way: pipeline(filters, balance.next) };
 }
 
 async function openDoors(

@@ -6,7 +6,7 @@ import type { InstanceRecord, JsonObject, ServerRecord, ServerStatus, TenantId }
 import type { InstanceDraft, ServerDraft, StoreTransaction } from '@cruvero/ports';
 import { recordChange, settleServer } from './changes.ts';
 import type { ChangeParts, Outcome } from './changes.ts';
-import { endpointProblem } from './endpoint-policy.ts';
+import { announcedProblem } from './endpoint-policy.ts';
 
 export interface AnnounceParts extends ChangeParts {
   readonly tenantId: TenantId;
@@ -39,11 +39,7 @@ function refusal(
       ? undefined
       : 'the endpoint must begin with inproc://';
   }
-  // Whoever announces an address must not be able to choose who is shown the secret.
-  if (known?.credential && known.allowedEndpoints === undefined)
-    return 'a server with a credential takes announced instances only at its allowed_endpoints';
-  const problem = endpointProblem(endpoint, known?.allowedEndpoints);
-  return problem === undefined ? undefined : `the endpoint ${problem}`;
+  return announcedProblem(endpoint, known);
 }
 
 /** Older announcers write schemas in snake case; every listing afterwards has the protocol's own names. */

@@ -2,8 +2,9 @@
 
 import { randomBytes } from 'node:crypto';
 import { registrySubjects } from '@cruvero/contracts';
-import type { Json, ServerName, TenantId } from '@cruvero/core';
+import type { InstanceId, Json, ServerName, TenantId } from '@cruvero/core';
 import type { Clock, StoreTransaction } from '@cruvero/ports';
+import { announcedProblem } from './endpoint-policy.ts';
 import { healthOfServer } from './server-health.ts';
 
 /** What became of an event or a request. */
@@ -65,6 +66,24 @@ export async function recordChange(
   };
   await tx.enqueue({ subject: registrySubjects(parts.subjectPrefix).sync, messageId: eventId, body });
   return revision;
+}
+
+/**
+ * Takes out the instances that could not announce themselves any more, now that the server is written down like this: they
+ * were there before its credential, or before its allowed endpoints. `written` are those that came with it.
+ */
+export async function dropUninvited(
+  tx: StoreTransaction,
+  tenantId: TenantId,
+  name: ServerName,
+  written: ReadonlySet<InstanceId>,
+): Promise<void> {
+  const row = await tx.get(tenantId, name);
+  for (const { instanceId, transport, endpoint } of await tx.instances(tenantId, name)) {
+    const ownProcess = transport === 'inproc' || transport === 'stdio';
+    if (ownProcess || endpoint === undefined || written.has(instanceId)) continue;
+    if (announcedProblem(endpoint, row) !== undefined) await tx.deleteInstance(tenantId, name, instanceId);
+  }
 }
 
 /**

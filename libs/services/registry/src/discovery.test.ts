@@ -41,6 +41,9 @@ describe('an announcement', () => {
     const stranger = { instance_id: 'stranger', endpoint: 'http://127.0.0.1:6666/mcp' };
     await told(world, [['announce', announceOf('weather', stranger)]]);
     assert.equal((await instances(world)).length, 1);
+    await write({ allowedEndpoints: [] });
+    await told(world, [['announce', announceOf('weather', stranger)]]);
+    assert.equal((await instances(world)).length, 1, 'a list of nobody allows nobody');
     await write({ allowedEndpoints: ['http://127.0.0.1:6666/'] });
     await told(world, [['announce', announceOf('weather', stranger)]]);
     assert.equal((await instances(world)).length, 2);

@@ -1,6 +1,7 @@
 /** Which addresses a server may be registered under: never a cloud's metadata service, never one with a password in it. */
 
 import { isIPv6 } from 'node:net';
+import type { ServerRecord } from '@cruvero/core';
 
 const metadataHosts: ReadonlySet<string> = new Set([
   'metadata',
@@ -69,4 +70,17 @@ export function endpointProblem(text: string, allowedEndpoints?: readonly string
     return 'is not below one of the allowed endpoints of this server';
   }
   return undefined;
+}
+
+/** Why this address cannot be an instance that came by itself, of a server as it is written down; undefined where it can. */
+export function announcedProblem(
+  endpoint: string,
+  server: Pick<ServerRecord, 'credential' | 'allowedEndpoints'> | undefined,
+): string | undefined {
+  const allowed = server?.allowedEndpoints ?? [];
+  // Whoever announces an address must not be able to choose who is shown the secret.
+  if (server?.credential && allowed.length === 0)
+    return 'a server with a credential takes announced instances only at its allowed_endpoints';
+  const problem = endpointProblem(endpoint, allowed);
+  return problem === undefined ? undefined : `the endpoint ${problem}`;
 }

@@ -3,7 +3,7 @@
 import type { InstanceId, ServerName, TenantId } from '@cruvero/core';
 import { isDeepStrictEqual } from 'node:util';
 import type { ConfiguredServer, Log, ServerStore, ServersRead, StoreTransaction } from '@cruvero/ports';
-import { recordChange, settleServer } from './changes.ts';
+import { dropUninvited, recordChange, settleServer } from './changes.ts';
 import type { ChangeParts } from './changes.ts';
 import { endpointProblem } from './endpoint-policy.ts';
 import { syncVirtuals } from './virtual-source.ts';
@@ -86,6 +86,7 @@ async function putEntry(entry: UrlServer, { store, tenantId, change }: FileSourc
       healthStatus: 'unknown',
       lastSeenMs: nowMs,
     });
+    await dropUninvited(tx, tenantId, name, new Set([configuredInstance]));
     await settleServer(tx, change, tenantId, name);
     await recordChange(tx, change, { action: 'server.upserted', tenantId, server: name });
     return true;

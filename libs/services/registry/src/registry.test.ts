@@ -13,13 +13,14 @@ import {
   serverSettingsSchema,
   serversSchema,
 } from '@cruvero/contracts';
-import type { Json, ServerName } from '@cruvero/core';
+import type { Json, ServerName, ServerRecord } from '@cruvero/core';
 import { Secret } from '@cruvero/chassis';
 import { defaultTenant, isJsonObject } from '@cruvero/core';
 import type { BusMessage, ConfiguredServer } from '@cruvero/ports';
 import { isBusFault } from '@cruvero/ports';
 import { settle } from '@cruvero/testkit';
 import { startRegistry } from './registry.ts';
+import { Client } from './rest/client.fixture.ts';
 import {
   acme,
   adminKey,
@@ -320,7 +321,7 @@ describe('the first start', () => {
   });
 });
 
-const url = (name: string, address: string): ConfiguredServer => ({
+const url = (name: string, address: string): Extract<ConfiguredServer, { kind: 'url' }> => ({
   kind: 'url',
   name: name as ServerName,
   transport: 'http',
@@ -377,6 +378,26 @@ describe('configured servers', () => {
     assert.equal((await names()).length, 1);
     source.set({ servers: [], problems: [] });
     await until('gone', async () => (await names()).length === 0);
+  });
+
+  it('with a credential are shown to no instance that was announced before; replaced over REST, they still go with the file', async () => {
+    await using world = new World();
+    const source = settableSource({ servers: [], problems: [] });
+    const registry = await world.start({}, source);
+    await world.say('announce', announceOf('docs', { endpoint: 'http://10.6.6.6/mcp' }));
+    await until('announced', () => world.done() === 1);
+    const credential = { secretRef: 'docs', scheme: 'bearer', field: 'token' } as NonNullable<
+      ServerRecord['credential']
+    >;
+    source.set({ servers: [{ ...url('docs', 'http://10.0.0.7/mcp'), credential }], problems: [] });
+    const ids = async () =>
+      (await world.memory.instances(defaultTenant, 'docs' as ServerName)).map((row) => row.instanceId);
+    await until('taken over', async () => (await ids()).join() === 'configured');
+    const client = new Client(registry.listening?.url ?? '');
+    await client.put('/admin/api/v1/servers/docs', { transport: 'http', endpoint: 'http://10.0.0.9/mcp' });
+    assert.deepEqual((await ids()).sort(), ['api', 'configured']);
+    source.set({ servers: [], problems: [] });
+    await until('out', async () => (await ids()).join() === 'api');
   });
 
   it('a command that the bridge announced goes when it is in the file no more and deregisters', async () => {

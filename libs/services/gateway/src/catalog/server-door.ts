@@ -2,6 +2,7 @@
 
 import {
   changeMembers,
+  filtersTools,
   isFault,
   isJsonProblem,
   readListPage,
@@ -23,12 +24,14 @@ export function offeredHere(call: Routed, era: Era, resultText: string): string 
 
 function withoutRefused(call: Routed, era: Era, resultText: string): string {
   const page = readListPage('tools', resultText);
-  if (!page) return resultText;
+  const hides = call.profile.enforcementMode === 'enforce' && filtersTools(call.profile);
+  // What cannot be read here may be read by somebody else, so nothing unread goes to who may not see all.
+  if (!page) return hides ? '{"tools":[]}' : resultText;
   const kept = page.items.filter(
     ({ own, text }) =>
       !isFault(refuseTool(call, call.server, own)) && !(era === 'modern' && isOffending(text)),
   );
-  if (kept.length === page.items.length) return resultText;
+  if (!hides && kept.length === page.items.length) return resultText;
   const members = wholeObject(resultText);
   const tools = isJsonProblem(members) ? undefined : members.get('tools');
   return tools

@@ -50,7 +50,12 @@ describe('the last known state', () => {
     });
   }
 
-  for (const scope of ['servers', 'policy', 'auth'] as const) {
+  it('has no keys where the policy that bounds them is damaged', async () => {
+    const { known } = await read(written({ payloads: { ...payloads, policy: { version: 'x' } } }));
+    assert.deepEqual(known.payloads, { servers: payloads.servers });
+  });
+
+  for (const scope of ['servers', 'auth'] as const) {
     it(`is whole but for ${scope} where only that is damaged`, async () => {
       const { known, lines } = await read(written({ payloads: { ...payloads, [scope]: { version: 'x' } } }));
       const { [scope]: _damaged, ...rest } = payloads;

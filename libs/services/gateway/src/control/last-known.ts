@@ -27,7 +27,7 @@ const schemas = {
   auth: authSchema,
 } as const;
 
-/** A part that cannot be read is left out and said; the others stand. */
+/** A part that cannot be read is left out and said; the others stand, but for keys without their policy. */
 export async function readLastKnown(file: StateFile, log: Log): Promise<LastKnown> {
   const text = await file.read();
   const written = text === undefined ? undefined : parse(text);
@@ -44,6 +44,8 @@ export async function readLastKnown(file: StateFile, log: Log): Promise<LastKnow
       log.warn('a part of the last known state cannot be read', { scope, problem: read.problem });
     else payloads[scope] = read;
   }
+  // Without the policy that bounds them, keys would be good for everything.
+  if (scopes['policy'] !== undefined && payloads['policy'] === undefined) delete payloads['auth'];
   return { payloads: payloads as Payloads, lists: readLists(written['lists']) };
 }
 

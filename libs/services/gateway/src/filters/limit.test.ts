@@ -7,7 +7,7 @@ import type { Counter } from '@cruvero/ports';
 import { memoryCounter } from '@cruvero/adapter-memory';
 import { MemoryTelemetry, settle, SimClock } from '@cruvero/testkit';
 import { alice, done, routed, tenant } from '../calls.fixture.ts';
-import { limitFilter } from './limit.ts';
+import { limitFilter, rateLimit } from './limit.ts';
 
 const slow: PolicyProfile = { ...defaultProfile, rateLimit: 2, rateBurst: 3 };
 
@@ -15,10 +15,7 @@ function stage() {
   const clock = new SimClock();
   const telemetry = new MemoryTelemetry();
   let passed = 0;
-  const next = limitFilter(
-    clock,
-    telemetry,
-  )(async () => {
+  const next = limitFilter(rateLimit(clock, telemetry))(async () => {
     passed += 1;
     return done;
   });
@@ -85,7 +82,9 @@ describe('the limit of several replicas', () => {
   /** Two replicas over one counter. */
   function replicas(counter = memoryCounter()) {
     const clock = new SimClock();
-    const filters = [0, 1].map(() => limitFilter(clock, new MemoryTelemetry(), counter)(async () => done));
+    const filters = [0, 1].map(() =>
+      limitFilter(rateLimit(clock, new MemoryTelemetry(), counter))(async () => done),
+    );
     const ask = async (replica: number) => {
       const outcome = await filters[replica]?.(routed({ profile: slow }));
       await settle();

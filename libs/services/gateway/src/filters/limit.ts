@@ -1,28 +1,35 @@
 /** Holds every principal to its profile's rate: at once in this replica, and a moment later across all of them. */
 
-import { fullBucket, takeToken, type Bucket, type BucketPolicy } from '@cruvero/core';
+import { fullBucket, takeToken, type Bucket, type BucketPolicy, type Fault } from '@cruvero/core';
 import type { Clock, Counter, Telemetry } from '@cruvero/ports';
-import type { Filter } from '../pipeline.ts';
+import type { Filter, Permitted } from '../pipeline.ts';
 
 /** Callers remembered; the one unseen longest goes first, and comes back with a full bucket. */
 const callersMax = 10_000;
 const windowMs = 1_000;
 
-export function limitFilter(clock: Clock, telemetry: Telemetry, counter?: Counter): Filter {
+/** A fault for a call that comes too fast; each call that is asked about costs one token. */
+export type RateLimit = (call: Pick<Permitted, 'principal' | 'profile' | 'message'>) => Fault | undefined;
+
+export function rateLimit(clock: Clock, telemetry: Telemetry, counter?: Counter): RateLimit {
   const buckets = new Recent<Bucket>();
   const shared = counter && new SharedWindow(counter);
   const limited = telemetry.metrics.counter('mcpgw_rate_limited_total', 'Calls refused for coming too fast');
-  return (next) => async (call) => {
+  return (call) => {
     const key = `${call.principal.tenantId}/${call.principal.name}`;
     const policy = { ratePerSecond: call.profile.rateLimit, burst: call.profile.rateBurst };
     const nowMs = clock.nowMs();
     const taken = takeToken(buckets.get(key) ?? fullBucket(policy, nowMs), nowMs, policy);
     buckets.set(key, taken.bucket);
     const retryAfterMs = Math.max(taken.retryAfterMs, shared?.retryAfterMs(key, policy, nowMs) ?? 0);
-    if (retryAfterMs === 0) return next(call);
+    if (retryAfterMs === 0) return undefined;
     limited.add(1, { client_id: call.principal.name, route: call.message.method });
-    return call.profile.enforcementMode === 'audit' ? next(call) : { fault: 'rate_limited', retryAfterMs };
+    return call.profile.enforcementMode === 'audit' ? undefined : { fault: 'rate_limited', retryAfterMs };
   };
+}
+
+export function limitFilter(limit: RateLimit): Filter {
+  return (next) => async (call) => limit(call) ?? next(call);
 }
 
 /**

@@ -10,6 +10,7 @@ import type { ReceiveParts } from '../receive.ts';
 import { findServer, findVirtual } from '../route.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
 import { EventLog } from '../sessions/event-log.ts';
+import { ownerKey } from '../sessions/sessions.ts';
 import { presented, repeatedHeader, sessionIdOf, traceOf } from './headers.ts';
 import type { ListeningParts } from './listening.ts';
 
@@ -27,6 +28,8 @@ export interface Exchange {
   readonly door: Door;
   readonly principal: Principal;
   readonly snapshot: Snapshot;
+  /** Whether the caller would still be let in, by what is configured now. */
+  readonly isAdmitted: () => boolean;
 }
 
 /** Who calls, and whether what is behind the door exists for them. */
@@ -39,10 +42,24 @@ export function admit(
   const snapshot = parts.snapshot();
   const repeated = repeatedHeader(request);
   if (repeated) return repeated;
-  const principal = identify(presented(request), snapshot, parts.config.auth, parts.config.tenantId);
+  const principal = callerOf(request, snapshot, parts.config);
   if (isFault(principal)) return principal;
-  const refused = requireScope(principal, 'mcp') ?? refuseDoor(door, principal, snapshot);
-  return refused ?? { request, response, door, principal, snapshot };
+  const refused = refuseDoor(door, principal, snapshot);
+  if (refused) return refused;
+  const isAdmitted = (): boolean => {
+    const again = callerOf(request, parts.snapshot(), parts.config);
+    return !isFault(again) && ownerKey(again) === ownerKey(principal);
+  };
+  return { request, response, door, principal, snapshot, isAdmitted };
+}
+
+function callerOf(
+  request: IncomingMessage,
+  snapshot: Snapshot,
+  { auth, tenantId }: Pick<GatewayConfig, 'auth' | 'tenantId'>,
+): Principal | Fault {
+  const principal = identify(presented(request), snapshot, auth, tenantId);
+  return isFault(principal) ? principal : (requireScope(principal, 'mcp') ?? principal);
 }
 
 /** A fault where nothing is behind the door for this principal. */

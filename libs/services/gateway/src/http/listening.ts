@@ -49,17 +49,19 @@ export function openSessionStream(
 ): Fault | undefined {
   const found = lastEventId === undefined ? undefined : events.find(lastEventId);
   if (parts.streams.full() && !session.stream) return noRoom;
+  const terms = { isAdmitted: listener.isAdmitted };
   if (found?.stream.of === 'call') {
     parts.streams.open(
       response,
       () => undefined,
       (aged) => aged.end(),
+      terms,
     );
     found.stream.resume(response, found.afterSeq);
     return undefined;
   }
   session.stream?.end();
-  const stream = parts.streams.open(response, onClose, (aged) => aged.end());
+  const stream = parts.streams.open(response, onClose, (aged) => aged.end(), terms);
   const logged = events.open(response, 'session');
   const own = {
     send: (text: string) => !response.destroyed && !response.writableEnded && (logged.write(text), true),
@@ -134,6 +136,7 @@ export async function openListen(
     response,
     () => closers.splice(0).forEach((close) => close()),
     (aged) => aged.end(done),
+    { isAdmitted: listener.isAdmitted },
   );
   const send = (text: string): void => void stream.send(stampSubscription(text, idText));
   const held: string[] = [];

@@ -140,13 +140,14 @@ async function initialize(exchange: Exchange, message: RequestMessage, parts: En
 }
 
 async function subscribe(
-  { response, principal, door, snapshot }: Exchange,
+  exchange: Exchange,
   message: RequestMessage,
   acceptsSse: boolean,
   parts: EndpointParts,
 ): Promise<void> {
+  const { response } = exchange;
   const refused = acceptsSse
-    ? await openListen(response, message, { principal, door, snapshot }, parts)
+    ? await openListen(response, message, exchange, parts)
     : ({ fault: 'not_acceptable', got: 'no text/event-stream' } as const);
   if (refused) sendFault(response, refused, message.idText, 'modern');
 }

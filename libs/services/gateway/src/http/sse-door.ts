@@ -63,6 +63,7 @@ export class SseDoor {
       () => connection.closed(),
       (aged) => aged.end(),
       {
+        isAdmitted: exchange.isAdmitted,
         mayStay: () => this.#mayStay(connection, request, response),
         // Every answer goes this way: a long one may still be under way when the next one comes.
         unreadBytesMax: config.link.answerBytesMax,

@@ -20,6 +20,8 @@ export const unreadBytesMax = 1 << 20;
 export interface OwnTerms {
   /** Asked when it is as old as a stream may become: true lets it live for as long again. */
   readonly mayStay?: () => boolean;
+  /** Asked again and again: false once its client would not be let in any more. */
+  readonly isAdmitted?: (() => boolean) | undefined;
   readonly unreadBytesMax?: number;
 }
 
@@ -146,6 +148,7 @@ export class Streams {
     const { response, terms } = held;
     // It was ended a while ago and its client does not read even that.
     if (response.writableEnded) return void response.destroy();
+    if (terms.isAdmitted?.() === false) return held.onAge();
     if (nowMs - held.sinceMs >= this.#bounds.streamAgeMs) {
       if (terms.mayStay?.() !== true) return held.onAge();
       held.sinceMs = nowMs;

@@ -7,4 +7,6 @@ export interface Listener {
   readonly principal: Principal;
   readonly door: Door;
   readonly snapshot: Snapshot;
+  /** False once its key is withdrawn: then its stream ends. */
+  readonly isAdmitted?: () => boolean;
 }

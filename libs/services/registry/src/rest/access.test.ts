@@ -2,9 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Json } from '@cruvero/core';
+import { defaultTenant, type ApiKey, type Json } from '@cruvero/core';
 import type { ProbeRequest } from '@cruvero/testkit';
 import { adminKey, agentKey, World } from '../world.fixture.ts';
+import { hashOfKey } from '../api-keys.ts';
+import { KeyRing } from './authenticate.ts';
 import { admin, codeOf, http, items, mesh, open } from './client.fixture.ts';
 
 describe('callers', () => {
@@ -162,5 +164,21 @@ describe('requests', () => {
     world.fragile.away = false;
     assert.equal((await client.get(`${admin}/servers`)).status, 200);
     assert.equal((await client.raw('/readyz')).status, 200);
+  });
+});
+
+describe('a key that is taken away', () => {
+  it('is not found any more, though the keys were just being read', async () => {
+    const key = { sha256: hashOfKey('gone'), keyId: 'k', tenantId: defaultTenant, principal: 'ann' };
+    const row: ApiKey = { ...key, scopes: ['admin'], profile: 'default' };
+    const reading = Promise.withResolvers<readonly ApiKey[]>();
+    const reads = [reading.promise, Promise.resolve([])];
+    const apiKeys = (): Promise<readonly ApiKey[]> => reads.shift() ?? Promise.resolve([]);
+    const ring = new KeyRing({ apiKeys }, { monotonicMs: () => 0 });
+    const before = ring.find('gone');
+    ring.forget();
+    reading.resolve([row]);
+    assert.equal((await before)?.principal, 'ann');
+    assert.equal(await ring.find('gone'), undefined);
   });
 });

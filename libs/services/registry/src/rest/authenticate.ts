@@ -19,6 +19,7 @@ export class KeyRing {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   #keys: ReadonlyMap<string, ApiKey> = new Map();
   #readMs = Number.NEGATIVE_INFINITY;
+  #forgotten = 0;
 
   constructor(store: Pick<ServerStore, 'apiKeys'>, clock: Pick<Clock, 'monotonicMs'>) {
     this.#store = store;
@@ -28,14 +29,17 @@ export class KeyRing {
   /** Keys changed here: the next caller sees it. */
   forget(): void {
     this.#readMs = Number.NEGATIVE_INFINITY;
+    this.#forgotten += 1;
   }
 
   async find(key: string): Promise<ApiKey | undefined> {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#readMs > rememberMs) {
+      const forgotten = this.#forgotten;
       const keys = await this.#store.apiKeys();
       this.#keys = new Map(keys.map((each) => [each.sha256, each]));
-      this.#readMs = nowMs;
+      // What was read before a change must not be taken for what came after it.
+      if (forgotten === this.#forgotten) this.#readMs = nowMs;
     }
     return this.#keys.get(hashOfKey(key));
   }

@@ -91,6 +91,19 @@ describe('the lifecycle path', () => {
     assert.equal(await world.memory.get(defaultTenant, weather), undefined);
   });
 
+  it('takes events of two tenants, or of two types, though they have one id', async () => {
+    await using world = new World();
+    const client = await open(world);
+    const event_id = 'evt-1';
+    assert.equal((await client.post(path, announce({ tenant_id: acme, event_id }))).status, 202);
+    assert.equal((await client.post(path, announce({ event_id }))).status, 202);
+    await until('both are kept', async () =>
+      Boolean((await world.memory.get(acme, weather)) && (await world.memory.get(defaultTenant, weather))),
+    );
+    assert.equal((await client.post(path, event('deregister', {}, { event_id }))).status, 202);
+    await until('one is gone', async () => (await world.memory.get(defaultTenant, weather)) === undefined);
+  });
+
   it('refuses children of this process, events that are none, and keys without the scope admin', async () => {
     await using world = new World();
     const client = await open(world);

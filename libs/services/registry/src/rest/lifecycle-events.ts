@@ -48,7 +48,8 @@ export const postLifecycleEvent = (parts: RestParts): Route =>
       const fault = await parts.bus.publishStored(
         subjectOf(body, parts.change.subjectPrefix),
         event,
-        body.event_id,
+        // Two tenants may count their events alike, and one its announcements and its heartbeats.
+        `${tenantId}/${body.event_type}/${body.event_id}`,
       );
       if (fault) return problem(503, fault.fault, `The event could not be stored: ${fault.detail}.`);
       return {

@@ -113,6 +113,33 @@ describe('servers', () => {
     assert.equal((await client.send('POST', `${admin}/servers/nobody/deregister`)).status, 404);
   });
 
+  it('that are given a credential, or allowed endpoints, keep no instance that came from elsewhere before', async () => {
+    const credential = { secret_ref: 'weather', scheme: 'bearer' };
+    const allowed_endpoints = ['http://127.0.0.1:9000/'];
+    for (const [changes, kept] of [
+      [{}, ['api', 'friend', 'stranger']],
+      [{ credential }, ['api']],
+      [{ credential, allowed_endpoints: [] }, ['api']],
+      [{ credential, allowed_endpoints }, ['api', 'friend']],
+      [{ allowed_endpoints }, ['api', 'friend']],
+    ] as const) {
+      await using world = new World();
+      const client = await open(world);
+      await world.say('announce', announceOf('weather', { instance_id: 'friend' }));
+      const stranger = { instance_id: 'stranger', endpoint: 'http://127.0.0.1:6666/mcp' };
+      await world.say('announce', announceOf('weather', stranger));
+      await until('both', () => world.done('announce') === 2);
+      assert.equal(
+        (await client.put(`${admin}/servers/weather`, { ...http, ...changes } as Json)).status,
+        200,
+      );
+      const ids = (await world.memory.instances(defaultTenant, 'weather' as ServerName)).map(
+        (row) => row.instanceId,
+      );
+      assert.deepEqual(ids.sort(), kept, JSON.stringify(changes));
+    }
+  });
+
   it('with a bad body are refused with the place that is wrong, and nothing is stored', async () => {
     await using world = new World();
     const client = await open(world);

@@ -4,7 +4,7 @@ import { credentialUse, type ServerPut } from '@cruvero/contracts';
 import { readInstanceId } from '@cruvero/core';
 import type { InstanceId, JsonObject, ServerName, ServerRecord, TenantId } from '@cruvero/core';
 import type { InstanceDraft, ServerDraft, StoreTransaction } from '@cruvero/ports';
-import { recordChange, settleServer } from '../changes.ts';
+import { dropUninvited, recordChange, settleServer } from '../changes.ts';
 import type { ChangeParts } from '../changes.ts';
 import { endpointProblem } from '../endpoint-policy.ts';
 import { problem } from './reply.ts';
@@ -72,7 +72,8 @@ function serverDraft(
     ...(allowedEndpoints === undefined ? {} : { allowedEndpoints }),
     ...(credential === undefined ? {} : { credential: credentialUse(credential) }),
     debug: body.debug,
-    source: 'api',
+    // What the file holds goes with its entry there.
+    source: known?.source === 'file' ? 'file' : 'api',
     status: body.status ?? running,
     toolCount: tools?.length ?? 0,
     ...(version === undefined ? {} : { version }),
@@ -130,12 +131,14 @@ export async function writeServer(
   for (const row of before) {
     if (row.metadata[writtenTag] === 'api') await tx.deleteInstance(tenantId, name, row.instanceId);
   }
-  for (const draft of instanceDrafts(tenantId, name, body, change.clock.nowMs())) {
+  const drafts = instanceDrafts(tenantId, name, body, change.clock.nowMs());
+  for (const draft of drafts) {
     const known = before.find(
       (row) => row.instanceId === draft.instanceId && row.endpoint === draft.endpoint,
     );
     await tx.upsertInstance(known ? { ...draft, healthStatus: known.healthStatus } : draft);
   }
+  await dropUninvited(tx, tenantId, name, new Set(drafts.map(({ instanceId }) => instanceId)));
   if ((await tx.instances(tenantId, name)).length > 0) await settleServer(tx, change, tenantId, name);
   await recordChange(tx, change, { action: 'server.upserted', tenantId, server: name });
 }

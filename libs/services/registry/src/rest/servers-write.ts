@@ -73,7 +73,8 @@ export const putServer = (parts: RestParts): Route =>
     method: 'put',
     path: '/admin/api/v1/servers/{name}',
     id: 'replaceServer',
-    summary: 'Writes a server down, in place of what was there. Instances that announced themselves stay.',
+    summary:
+      'Writes a server down, in place of what was there. Instances that announced themselves stay where its allowed endpoints name them, or where it has neither those nor a credential.',
     query: tenantQuerySchema,
     body: serverPutSchema,
     answers: { 200: serverViewSchema, 201: serverViewSchema },
