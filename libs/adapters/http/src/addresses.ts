@@ -14,26 +14,36 @@ export type RefuseAddress = (address: string) => string | undefined;
  * address.
  */
 const metadata = new BlockList();
-for (const [prefix, bits] of [
+/** NAT64 (RFC 6052, RFC 8215), IPv4-translated (RFC 7915) and IPv4-compatible forms; BlockList knows the mapped one itself. */
+const carriers = ['64:ff9b::', '64:ff9b:1::', '::ffff:0:', '::'];
+for (const [address, bits] of [
   ['169.254.0.0', 16],
   ['0.0.0.0', 8],
+  ['100.100.100.200', 32],
+  ['168.63.129.16', 32],
+  ['192.0.0.192', 32],
 ] as const) {
-  metadata.addSubnet(prefix, bits, 'ipv4');
+  metadata.addSubnet(address, bits, 'ipv4');
+  for (const carrier of carriers) {
+    // ::1 is no IPv4 address
+    if (carrier !== '::' || bits !== 8) metadata.addSubnet(`${carrier}${address}`, 96 + bits, 'ipv6');
+  }
+  metadata.addSubnet(sixToFour(address), 16 + bits, 'ipv6');
 }
-for (const address of ['100.100.100.200', '168.63.129.16', '192.0.0.192'])
-  metadata.addAddress(address, 'ipv4');
 for (const [prefix, bits] of [
   ['fe80::', 10],
   ['::', 128],
-  ['fd00:ec2::254', 128],
+  // All of AWS's own: instance metadata, and the credentials of pods (fd00:ec2::23).
+  ['fd00:ec2::', 32],
   ['fd20:ce::254', 128],
-  // IPv4-compatible, NAT64 (RFC 6052) and 6to4 (RFC 3056) forms of 169.254.0.0/16
-  ['::a9fe:0', 112],
-  ['64:ff9b::a9fe:0', 112],
-  ['64:ff9b::', 104],
-  ['2002:a9fe::', 32],
 ] as const) {
   metadata.addSubnet(prefix, bits, 'ipv6');
+}
+
+/** RFC 3056 */
+function sixToFour(address: string): string {
+  const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number);
+  return `2002:${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}::`;
 }
 
 const metadataNames = /^(?:metadata|instance-data|metadata\.google\.internal|metadata\.azure\.internal)\.?$/i;

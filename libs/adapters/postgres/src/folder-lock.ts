@@ -1,7 +1,10 @@
-/** One process a data folder: a local socket that the system takes away with the process, also after kill -9. */
+/**
+ * One process a data folder: a local socket that the system takes away with the process, also after kill -9. On Linux
+ * its name is in no file system, so that nobody has to clear it away: of several who do, one would clear away the other's.
+ */
 
 import { createHash } from 'node:crypto';
-import { realpath, unlink } from 'node:fs/promises';
+import { realpath, stat, unlink } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,6 +16,11 @@ export interface FolderLock {
 }
 
 async function socketPathOf(folder: string): Promise<string> {
+  if (process.platform === 'linux') {
+    // By what it is: containers that share a network may have other folders under the same path.
+    const { dev, ino } = await stat(folder, { bigint: true });
+    return `\0cruvero-folder-${dev}-${ino}`;
+  }
   const digest = createHash('sha256')
     .update(await realpath(folder))
     .digest('hex')
@@ -50,7 +58,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     if (server !== 'taken') {
       return { release: () => new Promise((resolve) => void server.close(() => resolve())) };
     }
-    if (await isAnswered(path)) break;
+    if (process.platform === 'linux' || (await isAnswered(path))) break;
     // Nobody answers: its process was killed and left the name behind.
     await unlink(path).catch(() => undefined);
   }

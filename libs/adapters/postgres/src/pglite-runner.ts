@@ -63,7 +63,11 @@ class PgliteRunner implements SqlRunner {
   /** A thread that ended is followed by a new one: what was committed is on disk. */
   async #session(): Promise<SqlSession> {
     if (this.#closed) throw new Error('the embedded database is closed');
-    if (this.#thread.ended) this.#thread = await openThread(this.#folder, this.#openTimeoutMs);
+    if (this.#thread.ended) {
+      // It may still run: two over the same files would spoil them.
+      await this.#thread.close(this.#statementTimeoutMs);
+      this.#thread = await openThread(this.#folder, this.#openTimeoutMs);
+    }
     const thread = this.#thread;
     return {
       query: (text, values = []) => thread.ask({ kind: 'query', text, values }, this.#statementTimeoutMs),

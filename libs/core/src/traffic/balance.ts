@@ -9,7 +9,7 @@ export interface BalanceFacts {
   readonly admits: (instance: Instance) => boolean;
   /** Instances that this call tried already. */
   readonly tried: ReadonlySet<string>;
-  /** Grows by one with each pick of this server. */
+  /** Grows by one with each call to this server that may go to any instance. */
   readonly turn: number;
   /** What sticks a caller to an instance: the principal for `ip_hash`, the cache key for `consistent_hash`. */
   readonly affinity: string;

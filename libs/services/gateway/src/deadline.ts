@@ -28,12 +28,12 @@ export class Deadline {
     this.#boundMs = boundMs;
     this.#abort = abort;
     this.#clock = clock;
-    this.#endsAtMs = clock.nowMs() + boundMs;
+    this.#endsAtMs = clock.monotonicMs() + boundMs;
     this.#arm();
   }
 
   leftMs(): number {
-    const nowMs = this.#pauses > 0 ? this.#pausedAtMs : this.#clock.nowMs();
+    const nowMs = this.#pauses > 0 ? this.#pausedAtMs : this.#clock.monotonicMs();
     return Math.max(0, this.#endsAtMs - nowMs);
   }
 
@@ -41,7 +41,7 @@ export class Deadline {
   pause(): void {
     this.#pauses += 1;
     if (this.#pauses > 1) return;
-    this.#pausedAtMs = this.#clock.nowMs();
+    this.#pausedAtMs = this.#clock.monotonicMs();
     this.#timer?.cancel();
     this.#timer = undefined;
   }
@@ -49,7 +49,7 @@ export class Deadline {
   resume(): void {
     this.#pauses -= 1;
     if (this.#pauses > 0) return;
-    this.#endsAtMs += this.#clock.nowMs() - this.#pausedAtMs;
+    this.#endsAtMs += this.#clock.monotonicMs() - this.#pausedAtMs;
     this.#arm();
   }
 

@@ -90,6 +90,8 @@ export class Replicas {
     const timer = clock.after(stepMsMax, () => resolve(lost(replica, 'it does not answer')));
     try {
       const refused = await this.#askToResume(replica, exchange, resumed);
+      // It may still take it, late: its caller is told to begin anew, and what it does must not be done twice.
+      if (refused) void this.#tell(replica, { kind: 'abort', exchange });
       return refused ?? (await promise);
     } finally {
       timer.cancel();

@@ -322,7 +322,11 @@ function wayOfCalls(
   });
   const limit = rateLimit(clock, telemetry, counter);
   const filters = {
-    measure: measureFilter(clock, telemetry),
+    measure: measureFilter(
+      clock,
+      telemetry,
+      ({ server, target }) => parts.catalog.toolOf(server, target) !== undefined,
+    ),
     limit: limitFilter(limit),
     retry: retryFilter(config.retry, { clock, random, telemetry, tried, isConfigured }),
   };

@@ -21,8 +21,17 @@ const two = server('files', { instances: [instance('i1'), instance('i2')] });
 const one = server('files', { instances: [instance('i1')] });
 const policy = { ...defaultBreaker, failuresMax: 3, successesMin: 2, pauseMs: 1_000, pauseMsMax: 4_000 };
 
+/** Somebody sets the clock of the machine. */
+class SetClock extends SimClock {
+  setBackMs = 0;
+
+  override nowMs(): number {
+    return super.nowMs() - this.setBackMs;
+  }
+}
+
 function stage(answer: (instance: Instance) => Reply | Fault | Promise<Reply | Fault>) {
-  const clock = new SimClock();
+  const clock = new SetClock();
   const telemetry = new MemoryTelemetry();
   const asked: string[] = [];
   const health: string[] = [];
@@ -55,6 +64,27 @@ describe('the balancer', () => {
     const { balance, asked } = stage(() => done);
     for (let n = 0; n < 4; n += 1) await balance.next(routed({ server: two }));
     assert.deepEqual(asked, ['i1', 'i2', 'i1', 'i2']);
+  });
+
+  it('counts only calls that may go anywhere, so that a row of others does not send them all to one', async () => {
+    const { balance, asked } = stage(() => done);
+    for (let n = 0; n < 4; n += 1) {
+      await balance.next(routed({ server: two }));
+      await balance.next({ ...routed({ server: two }), pinnedTo: 'i1' });
+    }
+    assert.deepEqual(
+      asked.filter((_, at) => at % 2 === 0),
+      ['i1', 'i2', 'i1', 'i2'],
+    );
+  });
+
+  it('asks a dead instance no more often first than the others', async () => {
+    const { balance, asked } = stage(({ instanceId }) => (instanceId === 'i1' ? neverLeft : done));
+    for (let n = 0; n < 4; n += 1) {
+      const call = routed({ server: two });
+      if ((await balance.next(call)) === neverLeft) await balance.next(call);
+    }
+    assert.deepEqual(asked, ['i1', 'i2', 'i2', 'i1', 'i2', 'i2']);
   });
 
   it('takes another instance for the next attempt of a call, until all were tried', async () => {
@@ -158,6 +188,25 @@ describe('the breaker of an instance', () => {
     });
     gate.resolve(done);
     assert.equal(await trying, done);
+  });
+
+  it('sends on to another instance who belongs to the one that is given a pause', async () => {
+    const { balance, clock, asked } = stage(({ instanceId }) => (instanceId === 'i1' ? broke : done));
+    const own = () => ({ ...routed({ server: two }), pinnedTo: 'i1' });
+    for (let n = 0; n < 3; n += 1) assert.equal(await balance.next(own()), broke);
+    assert.equal(await balance.next(own()), done);
+    assert.deepEqual(asked, ['i1', 'i1', 'i1', 'i2']);
+    await clock.advance(1_000);
+    assert.equal(await balance.next(own()), broke, 'after the pause it is asked again');
+  });
+
+  it('pauses no longer where the clock of the machine is set back', async () => {
+    const { balance, clock, asked } = stage(() => broke);
+    await fail(balance, 3);
+    clock.setBackMs = 3_600_000;
+    await clock.advance(1_000);
+    await fail(balance, 1);
+    assert.equal(asked.length, 4);
   });
 
   it('pauses longer after each try in vain', async () => {

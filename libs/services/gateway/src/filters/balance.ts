@@ -72,13 +72,15 @@ class InstanceBalancer implements Balancer {
   readonly next: Next = (call) => {
     const { clock, random, tried } = this.#parts;
     const seen = tried.get(call.abort) ?? new Set<string>();
-    const nowMs = clock.nowMs();
+    const nowMs = clock.monotonicMs();
     const known = (i: Instance): InstanceState | undefined => this.#states.get(stateKey(call.server, i));
-    const picked = pickInstance(preferred(call, seen), call.server.strategy, {
+    const admitted = (i: Instance): boolean => admits(known(i)?.breaker ?? admitting, nowMs);
+    const instances = preferred(call, seen, admitted);
+    const picked = pickInstance(instances, call.server.strategy, {
       inFlight: (i) => known(i)?.inFlight ?? 0,
-      admits: (i) => admits(known(i)?.breaker ?? admitting, nowMs),
+      admits: admitted,
       tried: seen,
-      turn: this.#turn(call.server),
+      turn: this.#turn(call.server, instances.length > 1 && seen.size === 0),
       affinity: `${call.principal.tenantId}/${call.principal.name}`,
       random,
     });
@@ -121,7 +123,7 @@ class InstanceBalancer implements Balancer {
 
   #step(state: InstanceState, server: Server, instance: Instance, event: BreakerEvent): void {
     const was = state.breaker;
-    const is = stepBreaker(was, event, this.#parts.clock.nowMs(), this.#policy);
+    const is = stepBreaker(was, event, this.#parts.clock.monotonicMs(), this.#policy);
     state.breaker = is;
     if (was.at === 'admitting' && is.at === 'shut') this.#parts.onHealth(server, instance, false);
     if (was.at === 'probing' && is.at === 'admitting') this.#parts.onHealth(server, instance, true);
@@ -137,10 +139,11 @@ class InstanceBalancer implements Balancer {
     return state;
   }
 
-  #turn({ tenantId, name }: Server): number {
+  /** Only calls that may go anywhere go round: whatever comes between them would send them to the same few. */
+  #turn({ tenantId, name }: Server, goesRound: boolean): number {
     const key = serverKey(tenantId, name);
     const turn = this.#turns.get(key) ?? 0;
-    this.#turns.set(key, (turn + 1) % 1_000_000_007);
+    if (goesRound) this.#turns.set(key, (turn + 1) % 1_000_000_007);
     return turn;
   }
 }
@@ -162,13 +165,18 @@ const noInstanceDetail = {
   all_tried: 'every instance was tried',
 } as const;
 
-/** Where the call's state, or its session, is; all instances where that one is not there any more or was tried. */
-function preferred(call: Routed, tried: ReadonlySet<string>): readonly Instance[] {
+/** Where the call's state, or its session, is; all instances where that one is not there any more, was tried, or is given a pause. */
+function preferred(
+  call: Routed,
+  tried: ReadonlySet<string>,
+  admitted: (instance: Instance) => boolean,
+): readonly Instance[] {
   const { instances, name } = call.server;
   if (instances.length === 1) return instances;
   const wanted = call.pinnedTo ?? call.session?.workIfAny()?.instances.get(name);
   const own = wanted === undefined ? undefined : instances.find((i) => i.instanceId === wanted);
-  return own && own.health !== 'expired' && !tried.has(own.instanceId) ? [own] : instances;
+  const isThere = own && own.health !== 'expired' && !tried.has(own.instanceId) && admitted(own);
+  return isThere ? [own] : instances;
 }
 
 function noInstance(server: ServerName, why: keyof typeof noInstanceDetail): Fault {

@@ -79,6 +79,24 @@ describe('the limit', () => {
 });
 
 describe('the limit of several replicas', () => {
+  it('holds nobody for longer than a window, also where the clock of the machine is set back', async () => {
+    let setBackMs = 0;
+    class SetClock extends SimClock {
+      override nowMs(): number {
+        return super.nowMs() - setBackMs;
+      }
+    }
+    const clock = new SetClock();
+    const far: Counter = { add: async () => 1_000, [Symbol.asyncDispose]: async () => undefined };
+    const next = limitFilter(rateLimit(clock, new MemoryTelemetry(), far))(async () => done);
+    assert.equal(await next(routed({ profile: slow })), done);
+    await settle();
+    assert.deepEqual(await next(routed({ profile: slow })), { fault: 'rate_limited', retryAfterMs: 1_000 });
+    setBackMs = 3_600_000;
+    await clock.advance(1_000);
+    assert.equal(await next(routed({ profile: slow })), done);
+  });
+
   /** Two replicas over one counter. */
   function replicas(counter = memoryCounter()) {
     const clock = new SimClock();

@@ -3,6 +3,7 @@
 import { fullBucket, takeToken, type Bucket, type BucketPolicy, type Fault } from '@cruvero/core';
 import type { Clock, Counter, Telemetry } from '@cruvero/ports';
 import type { Filter, Permitted } from '../pipeline.ts';
+import { methodLabel } from './measure.ts';
 
 /** Callers remembered; the one unseen longest goes first, and comes back with a full bucket. */
 const callersMax = 10_000;
@@ -13,17 +14,17 @@ export type RateLimit = (call: Pick<Permitted, 'principal' | 'profile' | 'messag
 
 export function rateLimit(clock: Clock, telemetry: Telemetry, counter?: Counter): RateLimit {
   const buckets = new Recent<Bucket>();
-  const shared = counter && new SharedWindow(counter);
+  const shared = counter && new SharedWindow(clock, counter);
   const limited = telemetry.metrics.counter('mcpgw_rate_limited_total', 'Calls refused for coming too fast');
   return (call) => {
     const key = `${call.principal.tenantId}/${call.principal.name}`;
     const policy = { ratePerSecond: call.profile.rateLimit, burst: call.profile.rateBurst };
-    const nowMs = clock.nowMs();
+    const nowMs = clock.monotonicMs();
     const taken = takeToken(buckets.get(key) ?? fullBucket(policy, nowMs), nowMs, policy);
     buckets.set(key, taken.bucket);
     const retryAfterMs = Math.max(taken.retryAfterMs, shared?.retryAfterMs(key, policy, nowMs) ?? 0);
     if (retryAfterMs === 0) return undefined;
-    limited.add(1, { client_id: call.principal.name, route: call.message.method });
+    limited.add(1, { client_id: call.principal.name, route: methodLabel(call.message.method) });
     return call.profile.enforcementMode === 'audit' ? undefined : { fault: 'rate_limited', retryAfterMs };
   };
 }
@@ -37,10 +38,12 @@ export function limitFilter(limit: RateLimit): Filter {
  * back, and the caller is then held until the window ends. While the counter is away only the bucket counts.
  */
 class SharedWindow {
+  readonly #clock: Clock;
   readonly #counter: Counter;
   readonly #heldUntilMs = new Recent<number>();
 
-  constructor(counter: Counter) {
+  constructor(clock: Clock, counter: Counter) {
+    this.#clock = clock;
     this.#counter = counter;
   }
 
@@ -52,10 +55,12 @@ class SharedWindow {
   }
 
   async #count(key: string, policy: BucketPolicy, nowMs: number): Promise<void> {
-    const count = await this.#counter.add(`limit/${key}`, windowMs, nowMs);
+    // The window is the same for all replicas; how long it still lasts is a duration.
+    const wallMs = this.#clock.nowMs();
+    const endsMs = nowMs + windowMs - (wallMs % windowMs);
+    const count = await this.#counter.add(`limit/${key}`, windowMs, wallMs);
     const allowed = policy.ratePerSecond + policy.burst;
-    if (count !== undefined && count > allowed)
-      this.#heldUntilMs.set(key, (Math.floor(nowMs / windowMs) + 1) * windowMs);
+    if (count !== undefined && count > allowed) this.#heldUntilMs.set(key, endsMs);
   }
 }
 

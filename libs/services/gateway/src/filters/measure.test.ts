@@ -5,14 +5,16 @@ import { describe, it } from 'node:test';
 import type { Fault, Reply } from '@cruvero/core';
 import { MemoryTelemetry, SimClock } from '@cruvero/testkit';
 import { broke, done, routed, timedOut } from '../calls.fixture.ts';
+import type { Routed } from '../pipeline.ts';
 import { measureFilter } from './measure.ts';
 
-function stage(outcome: Reply | Fault) {
+function stage(outcome: Reply | Fault, isKnown: (call: Routed) => boolean = () => true) {
   const telemetry = new MemoryTelemetry();
   const parents: unknown[] = [];
   const run = measureFilter(
     new SimClock(),
     telemetry,
+    isKnown,
   )(async (call) => {
     parents.push(call.trace);
     return outcome;
@@ -44,6 +46,22 @@ describe('a call', () => {
     await run(routed({ method: 'resources/read', target: 'file:///a' }));
     const labels = { tool: 'resources/read', backend: 'files', status: 'result' };
     assert.equal(telemetry.counts.get(`mcpgw_tool_calls_total${JSON.stringify(labels)}`), 1);
+  });
+
+  it('of a tool that nobody listed is counted under its method: a caller may make up any number of names', async () => {
+    const { telemetry, run } = stage(done, ({ target }) => target === 'read');
+    for (const target of ['read', 'made-up-1', 'made-up-2']) await run(routed({ target }));
+    const count = (tool: string): number | undefined =>
+      telemetry.counts.get(
+        `mcpgw_tool_calls_total${JSON.stringify({ tool, backend: 'files', status: 'result' })}`,
+      );
+    await run(routed({ method: 'prompts/get', target: 'made-up-3' }));
+    await run(routed({ method: 'made-up-4', target: 'made-up-4' }));
+    assert.deepEqual(
+      [count('read'), count('tools/call'), count('prompts/get'), count('other')],
+      [1, 2, 1, 1],
+    );
+    assert.ok(![...telemetry.counts.keys()].some((key) => key.includes('made-up')));
   });
 
   it('is one span in the caller trace, and what follows is below it', async () => {

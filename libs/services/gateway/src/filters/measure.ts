@@ -8,7 +8,12 @@ const bucketsSeconds = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 ];
 
-export function measureFilter(clock: Clock, telemetry: Telemetry): Filter {
+/** `isKnown`: the server lists the tool that is called. */
+export function measureFilter(
+  clock: Clock,
+  telemetry: Telemetry,
+  isKnown: (call: Routed) => boolean,
+): Filter {
   const { metrics, log, tracer } = telemetry;
   const calls = metrics.counter('mcpgw_tool_calls_total', 'Calls by tool, server and outcome');
   const seconds = metrics.histogram(
@@ -22,7 +27,7 @@ export function measureFilter(clock: Clock, telemetry: Telemetry): Filter {
     const span = tracer.start(`mcp ${call.message.method}`, call.trace, 'server');
     const outcome = await next({ ...call, trace: span.context });
     const status = statusOf(outcome);
-    const labels = { tool: toolLabel(call), backend: call.server.name };
+    const labels = { tool: toolLabel(call, isKnown), backend: call.server.name };
     calls.add(1, { ...labels, status });
     seconds.record((clock.monotonicMs() - fromMs) / 1_000, labels);
     if (isFault(outcome)) {
@@ -47,12 +52,36 @@ function statusOf(outcome: Reply | Fault): string {
   return isFault(outcome) ? outcome.fault : outcome.kind;
 }
 
-/** Resource URIs are not labels: there may be any number of them. */
-function toolLabel(call: Routed): string {
-  return call.message.method === 'tools/call' || call.message.method === 'prompts/get'
-    ? call.target
-    : call.message.method;
+/** What a caller may make up is no label: resource URIs, names of tools and prompts that nobody lists, methods. */
+function toolLabel(call: Routed, isKnown: (call: Routed) => boolean): string {
+  const { method } = call.message;
+  if (method === 'tools/call' && isKnown(call)) return call.target;
+  return methodLabel(method);
 }
+
+export function methodLabel(method: string): string {
+  return knownMethods.has(method) ? method : 'other';
+}
+
+/** Those of both eras that reach servers often enough to be told apart. */
+const knownMethods: ReadonlySet<string> = new Set([
+  'tools/call',
+  'tools/list',
+  'prompts/get',
+  'prompts/list',
+  'resources/list',
+  'resources/read',
+  'resources/templates/list',
+  'completion/complete',
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'tasks/cancel',
+  'tasks/get',
+  'tasks/list',
+  'tasks/result',
+  'tasks/update',
+]);
 
 function callFields(call: Routed, fault: Fault, traceId: string) {
   return {
