@@ -58,14 +58,18 @@ await runMain(async (env, signal) => {
     mounts: registryPrefixes.map((prefix) => ({ prefix, handler: registry.handler })),
   });
 
-  await bridge.ready();
+  // A server that takes long to start does not hold up the end.
+  const stopping = untilAborted(signal);
+  await Promise.race([bridge.ready(), stopping]);
   const { servers } = await serversSource.read();
   const expected = await registry.expected(servers);
-  const complete = await gateway.ready(namesThatRun(expected, bridge, servers), readyMsMax);
+  const whole = gateway.ready(namesThatRun(expected, bridge, servers), readyMsMax);
+  const complete = await Promise.race([whole, stopping.then(() => false)]);
   const { firstKeys } = registry;
   const listing = bridge.listing();
+  // Also where the end has come already: the keys are shown only once.
   greet(gateway.listening.url, { listing, complete, firstKeys, needsKey: auth !== 'none', codeExecLine });
-  await untilAborted(signal);
+  await stopping;
 });
 
 /** Each service has a connection of its own to one broker, in this process or on NATS. */

@@ -15,12 +15,19 @@ import type { Upstream, UpstreamRequest, UpstreamResponse } from '@cruvero/ports
 import { settle, SimClock } from '@cruvero/testkit';
 import { defaultBounds, UpstreamLink } from '@cruvero/upstream';
 import { Announcer } from './announcer.ts';
+import type { AnnounceBus } from './gateway-bus.ts';
 
 const server = readServerName('weather') as ServerName;
 const instanceId = readInstanceId('weather-1') as InstanceId;
 const subjects = lifecycleSubjects('cruvero');
 
-function scene({ heartbeatMs }: { heartbeatMs: number | undefined } = { heartbeatMs: 1_000 }) {
+interface SceneOptions {
+  readonly heartbeatMs?: number | undefined;
+  /** Something that goes wrong with the bus. */
+  readonly spoil?: (bus: AnnounceBus) => Partial<AnnounceBus>;
+}
+
+function scene({ heartbeatMs, spoil }: SceneOptions = { heartbeatMs: 1_000 }) {
   const clock = new SimClock();
   const random = () => 0.5;
   const bus = memoryBus({ clock, random });
@@ -63,7 +70,14 @@ function scene({ heartbeatMs }: { heartbeatMs: number | undefined } = { heartbea
   const announcer = new Announcer(
     { server, instanceId, transport: 'http', endpoint: 'http://w/mcp', heartbeatMs, ...rest },
     {
-      bus,
+      bus: {
+        onState: (listener) => bus.onState(listener),
+        subscribe: (...args) => bus.subscribe(...args),
+        publish: (...args) => bus.publish(...args),
+        publishStored: (...args) => bus.publishStored(...args),
+        ensureStream: (definition) => bus.ensureStream(definition),
+        ...spoil?.(bus),
+      },
       busName: 'NATS',
       prefix: 'cruvero',
       link,
@@ -169,5 +183,35 @@ describe('the announcer', () => {
     const failed = assert.rejects(run, /The command "x" does not stay up/);
     await clock.advance(1_000);
     await failed;
+  });
+
+  it('takes leave behind an announcement that is under way, and announces nothing behind that', async () => {
+    for (const held of ['publishStored', 'ensureStream'] as const) {
+      const gate = Promise.withResolvers<void>();
+      const { clock, heard, announcer } = scene({
+        heartbeatMs: 1_000,
+        spoil: (bus) => ({
+          ensureStream: async (definition) => {
+            if (held === 'ensureStream') await gate.promise;
+            return bus.ensureStream(definition);
+          },
+          publishStored: async (...message) => {
+            const fault = await bus.publishStored(...message);
+            if (held === 'publishStored') await gate.promise;
+            return fault;
+          },
+        }),
+      });
+      const aborter = new AbortController();
+      const run = announcer.run(aborter.signal);
+      await clock.advance(100);
+      aborter.abort();
+      await settle();
+      gate.resolve();
+      await clock.advance(100);
+      await run;
+      const kinds = heard.map(({ kind }) => kind);
+      assert.deepEqual(kinds, held === 'ensureStream' ? [] : ['announce', 'deregister']);
+    }
   });
 });

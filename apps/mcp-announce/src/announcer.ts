@@ -37,6 +37,10 @@ export class Announcer {
   readonly #parts: AnnouncerParts;
   readonly #subjects: ReturnType<typeof lifecycleSubjects>;
   #announcedHash: string | undefined;
+  /** The announcement under way. */
+  #sending: Promise<unknown> | undefined;
+  /** An announcement may be in the stream, though nobody confirmed it. */
+  #mayBeKnown = false;
   #mustAnnounce = false;
   #streamMade = false;
   #seq = 0;
@@ -171,7 +175,7 @@ export class Announcer {
     let event = announceEvent(this.#who, offer, this.#parts.clock);
     let waitMs = firstWaitMs;
     while (!signal.aborted) {
-      const fault = await this.#store(this.#subjects.announce, event);
+      const fault = await this.#store(this.#subjects.announce, event, signal);
       if (!fault) {
         this.#announcedHash = offer.hash;
         this.#mustAnnounce = false;
@@ -179,6 +183,7 @@ export class Announcer {
         this.#waitingFor = undefined;
         return true;
       }
+      if (signal.aborted) return false;
       if (fault.fault === 'message_too_large' && offer.tools.length > 0) {
         this.#parts.say(
           `Its ${offer.tools.length} tools do not fit in one announcement; gateways will ask the server itself.`,
@@ -194,27 +199,35 @@ export class Announcer {
   }
 
   /** Without its stream a message is heard by whoever listens now but kept by nobody, so the stream is made first. */
-  async #store(subject: string, event: Event): Promise<BusFault | undefined> {
+  async #store(subject: string, event: Event, signal?: AbortSignal): Promise<BusFault | undefined> {
     const { bus, prefix } = this.#parts;
     if (!this.#streamMade) {
       const fault = await bus.ensureStream(streams(prefix).mcp);
       if (fault) return fault;
       this.#streamMade = true;
     }
-    const fault = await bus.publishStored(subject, event.body, event.id);
+    // nothing is announced behind the last word, and the last word waits for what is under way
+    if (signal?.aborted) return { fault: 'bus_disconnected', detail: 'the end has come' };
+    const sending = bus.publishStored(subject, event.body, event.id);
+    if (signal) this.#sending = sending.then((fault) => this.#note(fault));
+    const fault = await sending;
     if (fault && fault.fault !== 'message_too_large') this.#streamMade = false;
     return fault;
   }
 
+  #note(fault: BusFault | undefined): void {
+    if (fault?.fault !== 'bus_disconnected' && fault?.fault !== 'no_stream') this.#mayBeKnown = true;
+  }
+
   /** The last word, tried for three seconds: whoever misses it sees the heartbeats stop. */
   async #deregister(): Promise<void> {
-    if (this.#announcedHash === undefined) return;
     const { clock } = this.#parts;
     const event = deregisterEvent(this.#who, 'shutdown', clock);
     const late = Promise.withResolvers<'late'>();
     const timer = clock.after(deregisterMsMax, () => late.resolve('late'));
     const endMs = clock.monotonicMs() + deregisterMsMax;
-    while (clock.monotonicMs() < endMs) {
+    await Promise.race([this.#sending, late.promise]);
+    while (this.#mayBeKnown && clock.monotonicMs() < endMs) {
       const fault = await Promise.race([this.#store(this.#subjects.deregister, event), late.promise]);
       if (fault === undefined || fault === 'late') break;
       await Promise.race([this.#after(firstWaitMs), late.promise]);

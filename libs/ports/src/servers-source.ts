@@ -18,6 +18,8 @@ export type ConfiguredServer =
       readonly instances: number;
       /** Variables whose values are a secret's fields, by reference. */
       readonly credential?: CredentialEnvironment;
+      /** Variables in `env` that were filled from a secret. */
+      readonly secretNames?: readonly string[];
       readonly origin?: ServerOrigin;
     }
   | {

@@ -56,6 +56,8 @@ export class Announcer {
   #stored = 0;
   /** An announcement may be in the stream, though nobody confirmed it. */
   #mayBeKnown = false;
+  /** The announcement under way. */
+  #sending: Promise<unknown> | undefined;
   #pumping = false;
   #beat: Timer | undefined;
   #sequence = 0;
@@ -103,12 +105,12 @@ export class Announcer {
     if (this.#pumping) return;
     this.#pumping = true;
     let retryMs = firstRetryMs;
-    while (!this.#closed && this.#listing && this.#stored < this.#wanted) {
+    for (let listing = this.#news(); listing; listing = this.#news()) {
       const wanted = this.#wanted;
-      if (await this.#store(this.#listing)) {
+      if (await this.#store(listing)) {
         this.#stored = wanted;
         retryMs = firstRetryMs;
-      } else {
+      } else if (this.#news()) {
         await this.#pause(retryMs);
         retryMs = Math.min(retryMsMax, retryMs * 2);
       }
@@ -116,12 +118,14 @@ export class Announcer {
     this.#pumping = false;
   }
 
+  /** What is to be announced; undefined where that is done, and at the end. */
+  #news(): Listing | undefined {
+    return !this.#closed && this.#stored < this.#wanted ? this.#listing : undefined;
+  }
+
   async #store(listing: Listing): Promise<boolean> {
     const event = this.#event('mcp.announce', this.#announcement(listing));
-    const fault =
-      (await this.#makeStream()) ??
-      (await this.#parts.bus.publishStored(this.#subjects.announce, event.body, event.id));
-    if (fault?.fault !== 'bus_disconnected' && fault?.fault !== 'no_stream') this.#mayBeKnown = true;
+    const fault = (await this.#makeStream()) ?? (await this.#send(event));
     if (!fault) return true;
     const { log } = this.#parts;
     if (fault.fault === 'message_too_large' && listing.tools.length > 0) {
@@ -135,6 +139,18 @@ export class Announcer {
     if (fault.fault !== 'no_stream')
       log.warn('announcement not stored yet', { fault: fault.fault, detail: fault.detail });
     return false;
+  }
+
+  /** Nothing is announced behind the last word, and the last word waits for what is under way. */
+  async #send({ body, id }: LifecycleEvent): Promise<BusFault | undefined> {
+    if (this.#closed) return { fault: 'bus_disconnected', detail: 'the instance has taken leave' };
+    const sending = this.#parts.bus.publishStored(this.#subjects.announce, body, id);
+    this.#sending = sending.then((fault) => this.#note(fault));
+    return sending;
+  }
+
+  #note(fault: BusFault | undefined): void {
+    if (fault?.fault !== 'bus_disconnected' && fault?.fault !== 'no_stream') this.#mayBeKnown = true;
   }
 
   /** Without its stream a message is heard by whoever listens now but kept by nobody, so the stream is made first. */
@@ -208,7 +224,6 @@ export class Announcer {
     this.#beat?.cancel();
     this.#wake?.();
     await Promise.all([this.#connected.close(), this.#verdicts.close()]);
-    if (!this.#mayBeKnown) return;
     const { bus, clock, deregisterMs } = this.#parts;
     const { server, instanceId } = this.#instance;
     const event = this.#event('mcp.deregister', { server, instance_id: instanceId, reason });
@@ -218,7 +233,8 @@ export class Announcer {
       bound.resolve('late');
     });
     const endMs = clock.monotonicMs() + deregisterMs;
-    while (clock.monotonicMs() < endMs) {
+    await Promise.race([this.#sending, bound.promise]);
+    while (this.#mayBeKnown && clock.monotonicMs() < endMs) {
       const done = await Promise.race([
         bus.publishStored(this.#subjects.deregister, event.body, event.id),
         bound.promise,

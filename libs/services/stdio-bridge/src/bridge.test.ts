@@ -17,9 +17,16 @@ import {
   type HeartbeatEvent,
 } from '@cruvero/contracts';
 import type { Json } from '@cruvero/core';
-import type { BusMessage } from '@cruvero/ports';
+import type { Bus, BusMessage } from '@cruvero/ports';
 import { settle, SimClock } from '@cruvero/testkit';
-import { echoes, echoTool, legacyServer, modernServer, type Behaviour } from './fake-children.fixture.ts';
+import {
+  echoes,
+  echoTool,
+  legacyServer,
+  modernServer,
+  type Behaviour,
+  type FakeChild,
+} from './fake-children.fixture.ts';
 import { call, commandEntry, fault, jsonOf, response, rig } from './rig.fixture.ts';
 
 const subjects = lifecycleSubjects('cruvero');
@@ -36,6 +43,15 @@ async function heardBus(ready = true) {
     heard.filter((message) => message.subject === subject).map(({ body }) => body);
   return { clock, broker, heard, of, bus: broker.connect() };
 }
+
+/** The same bus with some of its methods replaced. */
+const spoilt = (bus: Bus, own: Partial<Bus>): Bus =>
+  new Proxy(bus, {
+    get: (_, name) => {
+      const value: unknown = Reflect.get(own, name) ?? Reflect.get(bus, name);
+      return typeof value === 'function' ? value.bind(bus) : value;
+    },
+  });
 
 const sound = <T extends object>(read: T | DecodeProblem): T =>
   isDecodeProblem(read) ? assert.fail(read.problem) : read;
@@ -99,6 +115,24 @@ describe('the fleet', () => {
     await one.clock.advance(1_000);
     assert.equal(one.children.all.length, 2);
     assert.equal(one.bridge.listing()[0]?.era, 'legacy');
+  });
+
+  it('asks a child of the new era again after a bad start of it', async () => {
+    for (const bad of ['tools/list', 'server/discover']) {
+      let failed = false;
+      const modernOnly: Behaviour = (child, message) => {
+        if (message.method === 'initialize') return child.error(message, -32601, 'no such method');
+        if (message.method !== bad || failed) return modernServer()(child, message);
+        failed = true;
+        if (bad === 'tools/list') child.error(message, -32603, 'no database yet');
+      };
+      await using one = await rig(modernOnly);
+      await one.clock.advance(10_000);
+      assert.deepEqual(
+        one.bridge.listing().map(({ state, era }) => [state, era]),
+        [['running', 'modern']],
+      );
+    }
   });
 
   it('takes silence for legacy, and a refused initialize for a failure', async () => {
@@ -193,6 +227,24 @@ describe('the fleet', () => {
     assert.equal(lines[0], 'key is ***, mode is fast');
     assert.deepEqual(lines.slice(20), ['dropped 982 lines', 'later']);
     assert.equal(one.telemetry.lines[0]?.fields['instance'], 'fake.b1.0');
+  });
+
+  it('keeps secrets out that have several lines, begin with another one, or are leased', async () => {
+    const env = {
+      PRIVATE_KEY: 'first-line\nsecond-line',
+      API_KEY: 'abcd',
+      API_TOKEN: 'abcdefgh',
+      LEASED: 'canary-2',
+    };
+    await using one = await rig(legacyServer(), {
+      servers: [commandEntry('fake', { env, secretNames: ['LEASED'] })],
+    });
+    one.children.last.complain('first-line\nit is second-line\nabcdefgh canary-2\n');
+    const lines = one.telemetry.lines.filter(({ message }) => message === 'child says');
+    assert.deepEqual(
+      lines.map(({ fields }) => fields['line']),
+      ['***', 'it is ***', '*** ***'],
+    );
   });
 
   it('refuses endless listings, and children that go in circles', async () => {
@@ -327,5 +379,84 @@ describe('announcements', () => {
     const beforeMs = clock.nowMs();
     await one[Symbol.asyncDispose]();
     assert.ok(clock.nowMs() - beforeMs <= 5_000, `${clock.nowMs() - beforeMs} ms`);
+  });
+
+  it('are not made for an instance that was replaced, whatever its child still does', async () => {
+    const lastWords: ((child: FakeChild) => void)[] = [
+      (child) => child.say({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' }),
+      (child) => child.die(),
+    ];
+    for (const lastWord of lastWords) {
+      const { bus, clock, heard } = await heardBus();
+      await using one = await rig(legacyServer(), { bus, clock });
+      await one.bridge.ready();
+      await clock.advance(100);
+      const old = one.children.last;
+      one.source.say([commandEntry('fake', { args: ['--new'] })]);
+      await clock.advance(100);
+      lastWord(old);
+      await clock.advance(5_000);
+      assert.deepEqual(
+        heard.map(({ subject, body }) => [subject, (body as unknown as AnnounceEvent).payload.instance_id]),
+        [
+          [subjects.announce, 'fake.b1.0'],
+          [subjects.announce, 'fake.b1.1'],
+          [subjects.deregister, 'fake.b1.0'],
+        ],
+      );
+    }
+  });
+
+  it('are never behind the last word, which waits for one that is under way', async () => {
+    for (const held of ['publishStored', 'ensureStream'] as const) {
+      const { bus, clock, heard } = await heardBus();
+      const gate = Promise.withResolvers<void>();
+      const slow = spoilt(bus, {
+        ensureStream: async (definition) => {
+          if (held === 'ensureStream') await gate.promise;
+          return bus.ensureStream(definition);
+        },
+        publishStored: async (...message) => {
+          const fault = await bus.publishStored(...message);
+          if (held === 'publishStored') await gate.promise;
+          return fault;
+        },
+      });
+      await using one = await rig(legacyServer(), { bus: slow, clock });
+      await one.bridge.ready();
+      one.source.say([]);
+      await clock.advance(10);
+      gate.resolve();
+      await clock.advance(100);
+      const said = heard.map(({ subject }) => subject);
+      assert.deepEqual(said, held === 'ensureStream' ? [] : [subjects.announce, subjects.deregister]);
+    }
+  });
+
+  it('that the bus refuses do not hold up the end', async () => {
+    const { bus, clock, broker } = await heardBus();
+    const gate = Promise.withResolvers<void>();
+    let refuses = false;
+    const refusing = spoilt(bus, {
+      publishStored: async (subject, body, id) => {
+        if (!refuses) return bus.publishStored(subject, body, id);
+        if (subject === subjects.announce) await gate.promise;
+        return { fault: 'bus_error', detail: 'no' };
+      },
+    });
+    await using one = await rig(legacyServer(), { bus: refusing, clock });
+    await one.bridge.ready();
+    await clock.advance(100);
+    refuses = true;
+    broker.setReachable(false);
+    broker.setReachable(true);
+    await clock.advance(1_000);
+    let over = false;
+    const ended = one.bridge[Symbol.asyncDispose]().then(() => (over = true));
+    await clock.advance(50);
+    gate.resolve();
+    await clock.advance(10_000);
+    assert.equal(over, true);
+    await ended;
   });
 });

@@ -104,6 +104,8 @@ class Bridge implements StdioBridge {
   readonly #source: ServersSource & Disposable;
   readonly #counters: BridgeCounters;
   readonly #announcers = new Map<Instance, Announcer>();
+  /** Its last word was said, or will never be: it is not announced again, whatever its child still does. */
+  readonly #retired = new WeakSet<Instance>();
   #listening: Listening | undefined;
   #watching: { close(): void } | undefined;
   #stopped: Promise<void> | undefined;
@@ -185,7 +187,7 @@ class Bridge implements StdioBridge {
 
   #announcer(instance: Instance): Announcer | undefined {
     const { bus, clock, telemetry } = this.#parts;
-    if (!bus) return undefined;
+    if (!bus || this.#retired.has(instance)) return undefined;
     const known = this.#announcers.get(instance);
     if (known) return known;
     const { server, id, entry } = instance;
@@ -218,6 +220,7 @@ class Bridge implements StdioBridge {
   /** Off the books first, so that no new call comes while the old ones end. */
   async #retire(instance: Instance, reason: string, handover: boolean): Promise<void> {
     const announcer = this.#announcers.get(instance);
+    this.#retired.add(instance);
     this.#announcers.delete(instance);
     await announcer?.deregister(reason);
     if (announcer && handover) await this.#handover();

@@ -98,6 +98,6 @@ class CredentialedSource implements ServersSource, Disposable {
     if (isCredentialFault(lease)) return `${server.name} has no credential: ${lease.detail}`;
     const made = credentialEnvironment(use, lease.fields);
     if ('problem' in made) return `${server.name} has no credential: ${made.problem}`;
-    return { ...server, env: { ...server.env, ...made.env } };
+    return { ...server, env: { ...server.env, ...made.env }, secretNames: Object.keys(made.env) };
   }
 }

@@ -229,10 +229,11 @@ export class Instance {
   async #introduce(child: Child, conversation: Conversation): Promise<void> {
     const { bounds, clock } = this.#parts;
     const probe = this.#era !== 'legacy' && !this.#diedProbing;
-    // Cleared when it survives: a child that a question kills is not asked it again.
-    if (probe) this.#diedProbing = true;
+    // Cleared when it survives: a child that a question kills is not asked it the next time.
+    this.#diedProbing = probe;
     const face = await greet(conversation, probe, clock, bounds);
     if (child !== this.#child || this.#state.at !== 'starting') return;
+    this.#diedProbing = false;
     const listing = 'problem' in face ? face : await listChild(conversation, face, clock, bounds);
     if (child !== this.#child || this.#state.at !== 'starting') return;
     if ('problem' in face || 'problem' in listing) {
@@ -241,7 +242,6 @@ export class Instance {
       await child.stop(bounds.stopGraceMs);
       return;
     }
-    this.#diedProbing = false;
     this.#era = face.era;
     const isRespawn = this.restarts > 0;
     this.#live = { conversation, face };

@@ -13,17 +13,21 @@ export class ChildLines {
   #written = 0;
   #dropped = 0;
 
-  /** `env` is what the child was given: values of variables that sound secret are never written. */
+  /** `env` is what the child was given: values of variables that are or sound secret are never written. */
   constructor(
     write: (line: string) => void,
     linesPerSecondMax: number,
     env: Readonly<Record<string, string>>,
+    secretNames: readonly string[] = [],
   ) {
     this.#write = write;
     this.#linesPerSecondMax = linesPerSecondMax;
+    // Lines of a key are said one by one; the longer secret first, for a shorter one may be its beginning.
     this.#secrets = Object.entries(env)
-      .filter(([name, value]) => value.length >= 4 && secretName.test(name))
-      .map(([, value]) => value);
+      .filter(([name]) => secretNames.includes(name) || secretName.test(name))
+      .flatMap(([, value]) => value.split(/[\r\n]+/))
+      .filter((value) => value.length >= 4)
+      .toSorted((a, b) => b.length - a.length);
   }
 
   feed(piece: string, nowMs: number): void {

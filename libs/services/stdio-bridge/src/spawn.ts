@@ -26,7 +26,7 @@ export function spawnChild(
   onExit: (exit: ChildExit, conversation: Conversation) => void,
 ): Spawned {
   const write = (line: string): void => log.info('child says', { line });
-  const lines = new ChildLines(write, bounds.logLinesPerSecondMax, entry.env);
+  const lines = new ChildLines(write, bounds.logLinesPerSecondMax, entry.env, entry.secretNames);
   const child = children.spawn(
     entry,
     {

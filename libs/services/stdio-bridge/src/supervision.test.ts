@@ -48,6 +48,15 @@ describe('supervision', () => {
     assert.deepEqual(state, { at: 'backing_off', untilMs: 90_200, quickDeaths: 1, reason: 'it died' });
   });
 
+  it('counts each life without an answer, however long it was', () => {
+    let state = startSupervision(0);
+    for (let at = 1; at <= policy.quickDeathsMax; at += 1) {
+      state = step(state, died, at * 200_000);
+      assert.equal(state.at, at < policy.quickDeathsMax ? 'backing_off' : 'failed');
+      state = step(state, { event: 'due' }, at * 200_000 + 100_000);
+    }
+  });
+
   it('comes back from failure when somebody has mended it', () => {
     let state: Supervision = { at: 'failed', untilMs: 100, quickDeaths: 9, reason: 'x' };
     state = step(step(state, { event: 'due' }, 100), { event: 'discovered' }, 150);

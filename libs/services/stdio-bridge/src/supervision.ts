@@ -22,7 +22,7 @@ export type SupervisionEvent =
   | { readonly event: 'stop' };
 
 export interface SupervisionPolicy {
-  /** A life shorter than this is a quick death; a longer one makes good for those before. */
+  /** A life shorter than this, or without an answer, is a quick death; a longer one makes good for those before. */
   readonly quickMs: number;
   readonly quickDeathsMax: number;
   /** Wait after the first death; doubled with each quick one. */
@@ -56,7 +56,10 @@ export function stepSupervision(
   switch (state.at) {
     case 'starting':
       if (event.event === 'discovered') return { ...state, at: 'running' };
-      return event.event === 'died' ? afterDeath(state, event.reason, nowMs, random, policy) : state;
+      // However long it took: who never answered makes good for nothing.
+      return event.event === 'died'
+        ? afterDeath({ ...state, startedMs: nowMs }, event.reason, nowMs, random, policy)
+        : state;
     case 'running':
       return event.event === 'died' ? afterDeath(state, event.reason, nowMs, random, policy) : state;
     case 'backing_off':
