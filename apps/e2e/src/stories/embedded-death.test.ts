@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { startLegacyServer, type FixtureServer } from '@cruvero/testkit';
 import { api } from '../harness/api.fixture.ts';
-import { legacyCommand } from '../harness/config-file.fixture.ts';
+import { configFile, legacyCommand } from '../harness/config-file.fixture.ts';
 import type { Layout } from '../harness/layout.fixture.ts';
 import { startLayout } from '../harness/over-layouts.fixture.ts';
 import { descendantsOf, runningProcesses } from '../harness/processes.fixture.ts';
-import { runProgram } from '../harness/program.fixture.ts';
+import { runProgram, startProgram } from '../harness/program.fixture.ts';
 import { listedServers, rawCall } from '../harness/raw.fixture.ts';
 import { timed, until } from '../harness/until.fixture.ts';
 
@@ -88,5 +88,33 @@ describe('kill -9 of the embedded layout', () => {
     assert.equal(status, 200);
     assert.match(JSON.stringify(result), /again/);
     t.diagnostic(`ready again ${layout.readyMs} ms after the start, with ${writes} of ${writes} servers`);
+  });
+});
+
+describe('the embedded layout that is ended while a server still starts', () => {
+  it('ends at once, having shown its keys, and leaves no process behind', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'cruvero-e2e-death-'));
+    const mark = `--mark=${randomUUID()}`;
+    const config = configFile(folder);
+    // It never answers.
+    const script = 'setInterval(() => undefined, 1_000)';
+    await config.servers({ silent: { command: process.execPath, args: ['-e', script, '--', mark] } });
+    await using program = startProgram({
+      file: 'apps/all-in-one/src/main.ts',
+      env: {
+        CRUVERO_DATA_DIR: join(folder, '.cruvero'),
+        CRUVERO_CONFIG: config.path,
+        CRUVERO_MCPGW_LISTEN_ADDR: '127.0.0.1:0',
+      },
+    });
+    const started = (): boolean => runningProcesses().some(({ words }) => words.includes(mark));
+    await until('the server was started', started, 60_000);
+    program.signal('SIGTERM');
+    const { ms, value } = await timed(() => program.ended());
+    assert.equal(value, 0, program.stderr());
+    assert.match(program.stdout(), /^agent-key crv_/m);
+    assert.equal(started(), false);
+    t.diagnostic(`ended ${ms} ms after SIGTERM`);
+    await rm(folder, { recursive: true, force: true });
   });
 });
