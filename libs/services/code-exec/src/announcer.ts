@@ -93,7 +93,8 @@ export class Announcer {
 
   async #store(): Promise<boolean> {
     const { bus, subjectPrefix } = this.#parts;
-    if (await bus.ensureStream(streams(subjectPrefix).mcp)) return false;
+    // Nothing is announced behind the last word.
+    if ((await bus.ensureStream(streams(subjectPrefix).mcp)) || this.#closed) return false;
     const { server, instanceId, transport, endpoint, version, tools, capabilities, capabilitiesHash } =
       this.#announced;
     const { id, body } = this.#event('mcp.announce', {

@@ -467,4 +467,26 @@ describe('code execution on the bus', () => {
     );
     assert.equal((tools as unknown[]).length, 2);
   });
+
+  it('is not announced behind its end, however late its stream is made', async () => {
+    const clock = new SimClock();
+    const broker = memoryBroker({ clock, random: () => 0.5 });
+    const heard: string[] = [];
+    const listening = broker.connect();
+    listening.subscribe('cruvero.mcp.>', ({ subject }) => void heard.push(subject));
+    const gate = Promise.withResolvers<void>();
+    const bus = broker.connect();
+    const { ensureStream } = bus;
+    bus.ensureStream = async (definition) => {
+      await gate.promise;
+      return ensureStream.call(bus, definition);
+    };
+    const [sandbox, telemetry] = [new FakeSandbox(), new MemoryTelemetry()];
+    const started = await startCodeExec(config, { sandbox, clock, telemetry, bus });
+    assert.ok(!('refused' in started));
+    await started[Symbol.asyncDispose]();
+    gate.resolve();
+    await clock.advance(1_000);
+    assert.deepEqual(heard, []);
+  });
 });
