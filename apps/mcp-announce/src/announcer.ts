@@ -2,7 +2,7 @@
 
 import { decode, isDecodeProblem, lifecycleSubjects, streams, verdictSchema } from '@cruvero/contracts';
 import { isFault, type Fault, type Json } from '@cruvero/core';
-import type { BusFault, Clock, Random, Subscription } from '@cruvero/ports';
+import { mayBeStored, type BusFault, type Clock, type Random, type Subscription } from '@cruvero/ports';
 import type { UpstreamLink } from '@cruvero/upstream';
 import { look, reasonOf, type Offer } from './discovery.ts';
 import type { AnnounceBus } from './gateway-bus.ts';
@@ -216,7 +216,7 @@ export class Announcer {
   }
 
   #note(fault: BusFault | undefined): void {
-    if (fault?.fault !== 'bus_disconnected' && fault?.fault !== 'no_stream') this.#mayBeKnown = true;
+    if (mayBeStored(fault)) this.#mayBeKnown = true;
   }
 
   /** The last word, tried for three seconds: whoever misses it sees the heartbeats stop. */

@@ -103,6 +103,11 @@ export interface Bus {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** False only where a stream cannot have the message: without an answer it may have been stored all the same. */
+export function mayBeStored(fault: BusFault | undefined): boolean {
+  return fault?.fault !== 'bus_disconnected' && fault?.fault !== 'no_stream';
+}
+
 export function isBusFault(value: unknown): value is BusFault {
   return typeof value === 'object' && value !== null && 'fault' in value;
 }

@@ -1,11 +1,18 @@
 /** What this gateway knows of the code execution server: that it may not be missed silently, and for whom it is called. */
 
 import { createHash } from 'node:crypto';
-import { stringParam, type Fault, type JsonObject, type Principal } from '@cruvero/core';
+import {
+  serverKey,
+  stringParam,
+  type Fault,
+  type JsonObject,
+  type Principal,
+  type ServerName,
+} from '@cruvero/core';
 import type { Permitted, Routed } from './pipeline.ts';
 
 /** The name under which it announces itself. */
-const codeExecServer = 'code-exec';
+const codeExecServer = 'code-exec' as ServerName;
 const toolNames: ReadonlySet<string> = new Set(['python_exec', 'bash_exec']);
 /** Field of `_meta`; whatever the caller put there is replaced. */
 const callerKey = 'cruvero.dev/caller';
@@ -20,16 +27,11 @@ export function refuseWithoutCodeExec(call: Permitted, fault: Fault): Fault {
   const atItsDoor = call.door.door === 'server' && call.door.name === codeExecServer;
   if (!atItsDoor && !namesCodeExec(name)) return fault;
   // It is here, so the name is wrong and nothing else.
-  if (isHere(call)) return fault;
+  if (call.snapshot.servers.has(serverKey(call.principal.tenantId, codeExecServer))) return fault;
   const detail =
     'it has not announced itself or has gone, code runs nowhere else here, and nothing was executed ' +
     '(CRUVERO_CODE_EXEC_MCP_REQUIRED)';
   return { fault: 'upstream_unavailable', server: codeExecServer, detail, neverLeft: true };
-}
-
-function isHere({ snapshot, principal }: Permitted): boolean {
-  const servers = [...snapshot.servers.values()];
-  return servers.some(({ name, tenantId }) => name === codeExecServer && tenantId === principal.tenantId);
 }
 
 /** In either style of names, or as the server itself calls them. */

@@ -90,6 +90,7 @@ function askOf(
 ): Omit<Ask, 'metaChanges'> {
   const room = roomAt(call.principal, call.session, call.server, instance);
   const notify = (text: string): void => call.caller.notify(text);
+  const tokens = { given: String(token), own: ownToken(call) };
   return {
     method: call.message.method,
     params: call.message.params,
@@ -101,7 +102,7 @@ function askOf(
     clientInfo: clientInfoOf(call),
     logLevel: call.session?.logLevel,
     abort: call.abort,
-    onNotification: (text) => relay(call, token, text, (told) => legacyTasks.notified(room, told, notify)),
+    onNotification: (text) => relay(call, tokens, text, (told) => legacyTasks.notified(room, told, notify)),
     onPolling: () => call.caller.begin?.(),
     onRequest: (question, signal, progress) =>
       legacyTasks.asked(room, question, (mapped) => call.caller.ask(mapped, signal, progress)),
@@ -259,14 +260,14 @@ function untranslatable(call: Routed, fault: Fault): Reply | Fault {
 }
 
 /** Notifications about this call go to its caller, with the token it gave; those that nobody here knows pass as they are. */
-function relay(call: Routed, token: number, text: string, notify: (text: string) => void): void {
+function relay(call: Routed, tokens: Tokens, text: string, notify: (text: string) => void): void {
   const members = wholeObject(text);
   if (isJsonProblem(members)) return;
   const method = members.get('method');
   const name = method && textOf(text, method);
   if (name === '"notifications/progress"') {
     const params = members.get('params');
-    return params && relayProgress(call, token, text, textOf(text, params), notify);
+    return params && relayProgress(tokens, text, textOf(text, params), notify);
   }
   if (name === '"notifications/message"' && !wantsMessages(call)) return;
   // What concerns everybody comes to those who listen, once.
@@ -288,20 +289,27 @@ const ofLegacyEra: ReadonlySet<string> = new Set([
   '"notifications/tasks/status"',
 ]);
 
+/** Of progress, as JSON text: the one that the server was given, and the caller's own where it asked for any. */
+interface Tokens {
+  readonly given: string;
+  readonly own: string | undefined;
+}
+
+function ownToken({ spoken, message }: Routed): string | undefined {
+  const asked = spoken.meta?.['progressToken'];
+  return asked === undefined ? undefined : (progressTokenText(message.params) ?? JSON.stringify(asked));
+}
+
 function relayProgress(
-  call: Routed,
-  token: number,
+  { given, own }: Tokens,
   text: string,
   paramsText: string,
   notify: (text: string) => void,
 ): void {
-  const asked = call.spoken.meta?.['progressToken'];
-  const own =
-    asked === undefined ? undefined : (progressTokenText(call.message.params) ?? JSON.stringify(asked));
   const params = objectMembers(paramsText, 0);
   if (own === undefined || isJsonProblem(params)) return;
-  const given = params.get('progressToken');
-  if (!given || textOf(paramsText, given) !== String(token)) return;
+  const said = params.get('progressToken');
+  if (!said || textOf(paramsText, said) !== given) return;
   const mine = changeMembers(paramsText, { progressToken: own });
   notify(changeMembers(text, { params: mine }));
 }

@@ -11,7 +11,15 @@ import {
   type LifecycleType,
 } from '@cruvero/contracts';
 import type { InstanceId, Json, JsonObject, ServerName, TenantId } from '@cruvero/core';
-import type { Bus, BusFault, Clock, Log, Subscription, Timer } from '@cruvero/ports';
+import {
+  mayBeStored,
+  type Bus,
+  type BusFault,
+  type Clock,
+  type Log,
+  type Subscription,
+  type Timer,
+} from '@cruvero/ports';
 import type { Listing } from './listing.ts';
 
 export interface AnnouncedInstance {
@@ -150,7 +158,7 @@ export class Announcer {
   }
 
   #note(fault: BusFault | undefined): void {
-    if (fault?.fault !== 'bus_disconnected' && fault?.fault !== 'no_stream') this.#mayBeKnown = true;
+    if (mayBeStored(fault)) this.#mayBeKnown = true;
   }
 
   /** Without its stream a message is heard by whoever listens now but kept by nobody, so the stream is made first. */

@@ -1,6 +1,6 @@
 /** Who made a call, as its server sees them: somebody to tell things while it runs, and perhaps to ask. */
 
-import type { Question, Reply } from '@cruvero/core';
+import type { Fault, Question, Reply } from '@cruvero/core';
 
 /** Takes the params of a progress notification, with the token that stands in the question. */
 export type Progress = (paramsText: string) => void;
@@ -20,6 +20,9 @@ export interface Caller {
 /** JSON-RPC codes of answers made here in place of the client's: that of a method which the client does not serve, and of refusals. */
 const notServed = -32601;
 const notAnswered = -32000;
+
+/** What a caller is told of a bug. */
+export const failedInside: Fault = { fault: 'internal', detail: 'the gateway failed; its log says more' };
 
 export function errorReply(code: number, message: string): Reply {
   return { kind: 'error', code, text: JSON.stringify({ code, message }) };

@@ -12,7 +12,7 @@ import {
 import type { Clock, Log, Timer } from '@cruvero/ports';
 import type { Deadline } from '../deadline.ts';
 import { ownerKey } from '../sessions/sessions.ts';
-import type { Caller } from './caller.ts';
+import { failedInside, type Caller } from './caller.ts';
 import { ParkedCall, type Step } from './parked-call.ts';
 import type { RequestStates, StatedRequest } from './request-states.ts';
 
@@ -154,7 +154,7 @@ export class Dialogues {
 
   #broken(error: unknown): Fault {
     this.#parts.log.error('a call that may be parked failed inside', { error });
-    return { fault: 'internal', detail: 'the gateway failed; its log says more' };
+    return failedInside;
   }
 
   #asked(

@@ -28,8 +28,6 @@ export interface Exchange {
   readonly door: Door;
   readonly principal: Principal;
   readonly snapshot: Snapshot;
-  /** Whether the caller would still be let in, by what is configured now. */
-  readonly isAdmitted: () => boolean;
 }
 
 /** Who calls, and whether what is behind the door exists for them. */
@@ -44,13 +42,16 @@ export function admit(
   if (repeated) return repeated;
   const principal = callerOf(request, snapshot, parts.config);
   if (isFault(principal)) return principal;
-  const refused = refuseDoor(door, principal, snapshot);
-  if (refused) return refused;
-  const isAdmitted = (): boolean => {
-    const again = callerOf(request, parts.snapshot(), parts.config);
-    return !isFault(again) && ownerKey(again) === ownerKey(principal);
-  };
-  return { request, response, door, principal, snapshot, isAdmitted };
+  return refuseDoor(door, principal, snapshot) ?? { request, response, door, principal, snapshot };
+}
+
+/** For what outlives its request: whether the caller would be let in by what is configured now. */
+export function isAdmitted(
+  { request, principal }: Pick<Exchange, 'request' | 'principal'>,
+  parts: Pick<EndpointParts, 'snapshot' | 'config'>,
+): boolean {
+  const again = callerOf(request, parts.snapshot(), parts.config);
+  return !isFault(again) && ownerKey(again) === ownerKey(principal);
 }
 
 function callerOf(

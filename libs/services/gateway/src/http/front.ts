@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readServerName, type Fault } from '@cruvero/core';
 import { hostAllowed, originAllowed, soleHeader, statusReply, type StatusOptions } from '@cruvero/chassis';
 import type { HttpHandler, Telemetry } from '@cruvero/ports';
+import { failedInside } from '../callers/caller.ts';
 import type { Door } from '../door.ts';
 import { homePage, type HomeFacts } from './home-page.ts';
 import { sendFault, sendJson } from './respond.ts';
@@ -50,7 +51,7 @@ export function front(parts: FrontParts): HttpHandler {
         error: thrown,
       });
       if (response.headersSent) response.destroy();
-      else sendFault(response, { fault: 'internal', detail: 'the gateway failed; its log says more' });
+      else sendFault(response, failedInside);
     });
   };
 }

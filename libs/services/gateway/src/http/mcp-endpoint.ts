@@ -12,6 +12,7 @@ import {
 } from '@cruvero/core';
 import type { Door } from '../door.ts';
 import { openSession, takeNotification, takeRequest, takeResponse, type Arrival } from '../receive.ts';
+import type { Listener } from '../listening/listener.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
 import { takeBatch } from './batch.ts';
 import { isJsonType, readAccept, readBody } from './body.ts';
@@ -21,6 +22,7 @@ import {
   admit,
   eventsOf,
   findSession,
+  isAdmitted,
   traceFor,
   type EndpointParts,
   type Exchange,
@@ -147,7 +149,7 @@ async function subscribe(
 ): Promise<void> {
   const { response } = exchange;
   const refused = acceptsSse
-    ? await openListen(response, message, exchange, parts)
+    ? await openListen(response, message, listenerOf(exchange, parts), parts)
     : ({ fault: 'not_acceptable', got: 'no text/event-stream' } as const);
   if (refused) sendFault(response, refused, message.idText, 'modern');
 }
@@ -168,13 +170,17 @@ async function listen(exchange: Exchange, parts: EndpointParts): Promise<void> {
   if (response.destroyed) return;
   const refused = openSessionStream(
     response,
-    exchange,
+    listenerOf(exchange, parts),
     session,
     lastEventIdOf(request),
     eventsOf(session, parts),
     parts,
   );
   if (refused) sendFault(response, refused);
+}
+
+function listenerOf(exchange: Exchange, parts: EndpointParts): Listener {
+  return { ...exchange, isAdmitted: () => isAdmitted(exchange, parts) };
 }
 
 async function end(exchange: Exchange, parts: EndpointParts): Promise<void> {

@@ -20,7 +20,7 @@ import {
 } from '@cruvero/core';
 import type { Clock, HttpHandler, Log } from '@cruvero/ports';
 import type { Calls } from '../calls.ts';
-import { silentCaller } from '../callers/caller.ts';
+import { failedInside, silentCaller } from '../callers/caller.ts';
 import { Deadline } from '../deadline.ts';
 import { initializeResult, negotiate, readInitialize, type Face } from '../faces.ts';
 import type { Door } from '../door.ts';
@@ -57,7 +57,7 @@ export function mcpV1(parts: McpV1Parts): HttpHandler {
     serve(request, response, parts).catch((thrown: unknown) => {
       parts.log.error('a request failed inside', { path: mcpV1Prefix, error: thrown });
       if (response.headersSent) response.destroy();
-      else sendFault(response, { fault: 'internal', detail: 'the gateway failed; its log says more' });
+      else sendFault(response, failedInside);
     });
   };
 }

@@ -24,7 +24,7 @@ import {
 import type { Clock, HttpHandler, Log } from '@cruvero/ports';
 import { identify, requireScope } from '../authn.ts';
 import type { Calls } from '../calls.ts';
-import { silentCaller } from '../callers/caller.ts';
+import { failedInside, silentCaller } from '../callers/caller.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { GatewayConfig } from '../config.ts';
 import { serversOf } from '../control/state.ts';
@@ -289,7 +289,7 @@ function onError(parts: RestParts) {
       });
     }
     parts.log.error('a REST request failed inside', { error: thrown });
-    sendRestFault(response, { fault: 'internal', detail: 'the gateway failed; its log says more' });
+    sendRestFault(response, failedInside);
   };
 }
 

@@ -19,7 +19,15 @@ import type { Door } from '../door.ts';
 import { openSession, takeNotification, takeRequest, takeResponse } from '../receive.ts';
 import { ownerKey, sessionAgeMsMax } from '../sessions/sessions.ts';
 import { isJsonType, readAccept, readBody } from './body.ts';
-import { accepted, admit, refuseDoor, traceFor, type EndpointParts, type Exchange } from './exchange.ts';
+import {
+  accepted,
+  admit,
+  isAdmitted,
+  refuseDoor,
+  traceFor,
+  type EndpointParts,
+  type Exchange,
+} from './exchange.ts';
 import { eraHeaders } from './headers.ts';
 import { classifyLegacy } from './legacy-only.ts';
 import { attend, noRoom } from './listening.ts';
@@ -63,7 +71,7 @@ export class SseDoor {
       () => connection.closed(),
       (aged) => aged.end(),
       {
-        isAdmitted: exchange.isAdmitted,
+        isAdmitted: () => isAdmitted(exchange, this.#parts),
         mayStay: () => this.#mayStay(connection, request, response),
         // Every answer goes this way: a long one may still be under way when the next one comes.
         unreadBytesMax: config.link.answerBytesMax,
